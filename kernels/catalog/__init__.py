@@ -1,0 +1,1 @@
+"""Which models there are: cards, GGUF headers, the models home, names."""

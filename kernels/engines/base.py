@@ -1,0 +1,43 @@
+"""What every engine can do. The hub knows engines by this protocol alone."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
+
+from modelhub.kernels.catalog.card import ModelCard
+from modelhub.kernels.protocol.events import Event
+from modelhub.kernels.protocol.plan import LoadParams
+from modelhub.kernels.protocol.request import ChatRequest
+
+
+class Engine(Protocol):
+    """Runs requests for one model. All coroutines run on modelhub's background loop."""
+
+    kind: str
+    """Its column of the honesty table."""
+
+    card: ModelCard
+
+    @property
+    def state(self) -> str:
+        """`downloaded`, `loading`, `running` or `failed`."""
+
+    async def load(self, params: LoadParams) -> AsyncIterator[Event]:
+        """Make the model ready, yielding Progress; at once when it is loaded so already. Raises HubError."""
+        if False:
+            yield
+
+    async def unload(self) -> None:
+        """Free the model's memory; a running request is cancelled."""
+
+    async def chat(self, request: ChatRequest) -> AsyncIterator[Event]:
+        """Run one request, loading the model first if need be. Closing the iterator cancels the request.
+
+        Raises HubError; what was yielded before stands.
+        """
+        if False:
+            yield
+
+    async def status(self) -> dict[str, Any]:
+        """Facts about the running engine: pid, memory in bytes, requests running and waiting, context use."""

@@ -1,0 +1,214 @@
+"""The local engine: one GGUF, in a worker process that is started when it is first asked and again after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from collections.abc import AsyncIterator
+from typing import Any
+
+import modelhub.errors as errors
+from modelhub.errors import ContextTooLong, EngineFailed, EngineMissing, HubError, LoadCancelled, TemplateFailed
+from modelhub.kernels.catalog.card import ModelCard
+from modelhub.kernels.engines.worker_process import INSTALL, WorkerProcess
+from modelhub.kernels.protocol.events import Delta, Ended, Event, Progress, Started
+from modelhub.kernels.protocol.messages import for_template
+from modelhub.kernels.protocol.plan import LoadParams, plan_of
+from modelhub.kernels.protocol.request import ChatRequest
+from modelhub.kernels.worker.link import Message
+
+
+class LocalEngine:
+    """Runs requests for one GGUF file."""
+
+    kind = "local"
+
+    def __init__(self, card: ModelCard) -> None:
+        """An engine for `card`, which has a path; nothing is loaded yet."""
+        self.card = card
+        self.params = LoadParams()
+        self._worker: WorkerProcess | None = None
+        self._starting: asyncio.Task[WorkerProcess] | None = None
+        self._part = 0.0
+        self._failed = False
+
+    @property
+    def state(self) -> str:
+        """`downloaded`, `loading`, `running` or `failed`."""
+        if self._starting is not None:
+            return "loading"
+        if self._worker is not None and self._worker.alive:
+            return "running"
+        return "failed" if self._failed else "downloaded"
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id while it runs."""
+        return self._worker.process.pid if self._worker is not None and self._worker.alive else None
+
+    @property
+    def part(self) -> float:
+        """How much of the file has been loaded, 0 to 1."""
+        return self._part
+
+    @property
+    def loaded(self) -> dict[str, Any]:
+        """What the worker says of the loaded model; empty when it is not loaded."""
+        return self._worker.model if self._worker is not None and self._worker.alive else {}
+
+    @property
+    def log(self) -> list[str]:
+        """The last lines of the worker's log."""
+        return list(self._worker.log) if self._worker is not None else []
+
+    async def load(self, params: LoadParams | None = None) -> AsyncIterator[Event]:
+        """Make the model ready, yielding Progress. With other `params` than it has, it is loaded again.
+
+        Callers that arrive while it loads wait for the same load; when the last of them gives up, it is cancelled.
+        """
+        if importlib.util.find_spec("llama_cpp") is None:
+            raise EngineMissing(INSTALL)
+        if params is not None and params != self.params:
+            await self.unload()
+            self.params = params
+        if self._worker is not None and self._worker.alive:
+            return
+        task = self._starting
+        if task is None:
+            task = self._starting = asyncio.create_task(self._start())
+            self._waiting = 0
+        self._waiting += 1
+        try:
+            while not task.done():
+                yield Progress(f"loading {self.card.id}", self._part)
+                await asyncio.wait([task], timeout=0.1)
+            task.result()
+        except asyncio.CancelledError:
+            raise LoadCancelled(f"loading {self.card.id} was stopped") from None
+        finally:
+            self._waiting -= 1
+            if not task.done() and self._waiting == 0:
+                task.cancel()
+                self._starting = None
+
+    async def _start(self) -> WorkerProcess:
+        self._part = 0.0
+        try:
+            assert self.card.path is not None
+            worker = await WorkerProcess.start(self.card.id, self.card.path, self.params, self._progress)
+        except BaseException as error:
+            self._failed = not isinstance(error, LoadCancelled)
+            raise
+        else:
+            self._worker, self._failed = worker, False
+            return worker
+        finally:
+            self._starting = None
+
+    def _progress(self, part: float) -> None:
+        self._part = part
+
+    async def unload(self) -> None:
+        """End the worker, so that its memory really comes back."""
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.wait([self._starting])
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            await worker.stop()
+
+    async def chat(self, request: ChatRequest) -> AsyncIterator[Event]:
+        """Run one request; see `Engine.chat`."""
+        async for progress in self.load():
+            yield progress
+        worker = self._worker
+        assert worker is not None
+        plan = plan_of(request)
+        messages = for_template(request.messages)
+        text = ""
+        async for message in worker.request({"m": "chat", "messages": messages, "tools": None, "plan": plan}):
+            kind = message["m"]
+            if kind == "delta":
+                _, index, piece, tokens, logprobs = message["d"]
+                yield Delta(index, piece, tokens, (_entry(logprobs),) if logprobs else ())
+            elif kind == "prompt":
+                text = message["text"]
+            elif kind == "start":
+                yield Started(self._details(plan, text, message))
+            elif kind == "error":
+                raise self._error(message)
+            elif kind == "done":
+                yield _ended(message)
+
+    def _details(self, plan: dict[str, Any], prompt: str, message: Message) -> dict[str, Any]:
+        shown = {k: v for k, v in plan.items() if k != "debug"}
+        return {
+            "engine": self.kind,
+            "prompt": prompt,
+            "prompt_tokens": message["prompt_tokens"],
+            "request_parameters": shown,
+            "sampling": message["chain"],
+            "load_parameters": self.params.to_dict(),
+            "model": self.loaded,
+            "seed": plan["seed"],
+        }
+
+    def _error(self, message: Message) -> HubError:
+        kind, text = message["kind"], message["text"]
+        if kind == "ContextTooLong":
+            tokens, context = message["prompt_tokens"], message["context"]
+            return ContextTooLong(
+                f"this model's maximum context length is {context} tokens, however the prompt has {tokens}. "
+                f"Shorten it, begin a new conversation with --new, or load more context: "
+                f"%models load {self.card.id} -c {2 * context}",
+                param="messages", prompt_tokens=tokens, context=context,
+            )  # fmt: skip
+        if kind == "TemplateFailed":
+            return TemplateFailed(f"the chat template of {self.card.id} cannot be used: {text}")
+        known = getattr(errors, kind, EngineFailed)
+        return known(f"{self.card.id}: {text}")  # type: ignore[no-any-return]  # one of our own classes, by name
+
+    async def status(self) -> dict[str, Any]:
+        """Pid, memory in bytes and the scheduler's figures; empty when nothing is loaded."""
+        worker = self._worker
+        if worker is None or not worker.alive:
+            return {}
+        figures = {k: v for k, v in (await worker.status()).items() if k != "m"}
+        return {"pid": worker.process.pid, "memory": _resident(worker.process.pid), **figures}
+
+
+def _ended(message: Message) -> Ended:
+    completion_tokens = sum(message["drawn"])
+    return Ended(
+        finish=tuple(None if f == "cancelled" else f for f in message["finish"]),
+        kept=tuple(message["kept"]),
+        usage={
+            "prompt_tokens": message["prompt_tokens"],
+            "completion_tokens": completion_tokens,
+            "total_tokens": message["prompt_tokens"] + completion_tokens,
+            "prompt_tokens_details": {"cached_tokens": message["cached_tokens"]},
+        },
+        details={"timings": message["timings"]},
+    )
+
+
+def _entry(row: list[Any]) -> dict[str, Any]:
+    """An entry of OpenAI's logprobs.content from the worker's compact row."""
+    text, raw, logprob, top = row
+    return {**_token(text, raw, logprob), "top_logprobs": [_token(*alternative) for alternative in top]}
+
+
+def _token(text: str, raw: list[int] | None, logprob: float) -> dict[str, Any]:
+    return {"token": text, "logprob": logprob, "bytes": list(text.encode("utf-8")) if raw is None else raw}
+
+
+def _resident(pid: int) -> int | None:
+    """Bytes of memory the process holds, where the system says it (Linux); else None."""
+    import os
+    from pathlib import Path
+
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")

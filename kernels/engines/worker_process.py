@@ -1,0 +1,245 @@
+"""One worker process as the kernel sees it: started, spoken to, watched, ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+
+from modelhub.errors import EngineCrashed, EngineMissing, HubError, LoadCancelled, ModelFileError
+from modelhub.kernels.protocol.plan import LoadParams
+from modelhub.kernels.worker.link import HEADER, MAX_MESSAGE, Message, pack, unpack
+
+# What a worker may know of the kernel's environment: enough to run, and no keys.
+KEPT_NAMES = {"PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONPATH",
+              "PYTHONHOME", "VIRTUAL_ENV", "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "SYSTEMROOT"}  # fmt: skip
+KEPT_PREFIXES = ("LC_", "GGML_", "LLAMA_", "OMP_")
+
+LOG_LINES = 200
+QUIT_SECONDS = 2.0  # a worker that was asked to end gets this long before it is killed
+
+INSTALL = (
+    "local models need llama-cpp-python, which is not installed: type %pip install 'jupyter-modelhub[local]' "
+    "(about 3 minutes of compiling). For a GPU set CMAKE_ARGS first: -DGGML_CUDA=on (NVIDIA), -DGGML_METAL=on (Apple), "
+    "-DGGML_VULKAN=on (others), as in: CMAKE_ARGS=-DGGML_CUDA=on pip install 'jupyter-modelhub[local]'"
+)
+
+
+class WorkerProcess:
+    """A running worker with its model loaded. Made by `start`; all methods run on the background loop."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process, reader: asyncio.StreamReader) -> None:
+        """Use `start`."""
+        self.name = name
+        self.process = process
+        self.model: dict[str, object] = {}  # what the worker says of the loaded model
+        self.log: deque[str] = deque(maxlen=LOG_LINES)
+        self._reader = reader
+        self._writer: asyncio.StreamWriter
+        self._requests: dict[int, asyncio.Queue[Message | None]] = {}
+        self._status: deque[asyncio.Future[Message]] = deque()
+        self._next = 0
+        self._ending = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @classmethod
+    async def start(
+        cls, name: str, path: str, load: LoadParams, progress: Callable[[float], None]
+    ) -> WorkerProcess:
+        """Start a worker and load the GGUF at `path` into it.
+
+        Cancelling this kills the process. Raises EngineMissing, ModelFileError (the file was refused) or
+        EngineCrashed (the process died over it).
+        """
+        ours, theirs = socket.socketpair()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-P", "-m", "modelhub.kernels.worker", str(theirs.fileno()),
+                pass_fds=(theirs.fileno(),),
+                env=_environment(),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,  # a Ctrl-C in the terminal is for the kernel
+            )  # fmt: skip
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        reader, writer = await asyncio.open_connection(sock=ours, limit=1 << 20)
+        worker = cls(name, process, reader)
+        worker._writer = writer
+        worker._tasks.append(asyncio.create_task(worker._read_log()))
+        try:
+            worker._send({"m": "load", "path": path, "load": load.to_dict()})
+            await worker._loaded(path, progress)
+        except BaseException as error:
+            await worker.stop()
+            if isinstance(error, asyncio.CancelledError):
+                raise LoadCancelled(f"loading {name} was stopped") from None
+            raise
+        worker._tasks.append(asyncio.create_task(worker._read()))
+        return worker
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs and has not been asked to end."""
+        return not self._ending and self.process.returncode is None
+
+    async def request(self, message: Message) -> AsyncIterator[Message]:
+        """Send a request and yield the messages that answer it, the last being `done` or `error`.
+
+        Closing the iterator early cancels the request in the worker. Raises EngineCrashed.
+        """
+        self._next += 1
+        number = self._next
+        queue: asyncio.Queue[Message | None] = asyncio.Queue()
+        self._requests[number] = queue
+        over = False
+        try:
+            self._send({**message, "r": number})
+            while True:
+                answer = await queue.get()
+                if answer is None:
+                    over = True
+                    raise await self._crashed("while it answered")
+                over = answer["m"] in {"done", "error"}
+                yield answer
+                if over:
+                    return
+        finally:
+            self._requests.pop(number, None)
+            if not over and self.alive:
+                self._send({"m": "cancel", "r": number})
+
+    def cancel_all(self) -> None:
+        """Ask the worker to end every running request; each ends with its `done`."""
+        for number in list(self._requests):
+            self._send({"m": "cancel", "r": number})
+
+    async def status(self) -> Message:
+        """The scheduler's own figures. Raises EngineCrashed."""
+        future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self._status.append(future)
+        self._send({"m": "status"})
+        return await future
+
+    async def stop(self) -> None:
+        """End the process: close its link, and kill it if that is not enough."""
+        self._ending = True
+        self._writer.close()
+        try:
+            async with asyncio.timeout(QUIT_SECONDS):
+                await self.process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+            await self.process.wait()
+        for task in self._tasks:
+            task.cancel()
+        self._hang_up()
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self._ending = True
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    async def _loaded(self, path: str, progress: Callable[[float], None]) -> None:
+        while True:
+            message = await self._receive()
+            if message is None:
+                crash = await self._crashed("while it loaded")
+                if "No module named 'llama_cpp'" in "".join(self.log):
+                    raise EngineMissing(INSTALL)
+                raise crash
+            if message["m"] == "progress":
+                progress(message["part"])
+            elif message["m"] == "failed":
+                await self.process.wait()
+                await asyncio.wait(self._tasks)  # the log is whole once the process is gone
+                why = _reason(self.log)
+                raise ModelFileError(
+                    f"cannot load {path!r}: {message['text']}{': ' + why if why else ''}", path=path, log=list(self.log)
+                )
+            elif message["m"] == "ready":
+                self.model = message["model"]
+                return
+
+    async def _receive(self) -> Message | None:
+        try:
+            (length,) = HEADER.unpack(await self._reader.readexactly(HEADER.size))
+            if length > MAX_MESSAGE:
+                return None
+            return unpack(await self._reader.readexactly(length))
+        except (asyncio.IncompleteReadError, OSError, ValueError):
+            return None
+
+    async def _read(self) -> None:
+        """Hand the worker's messages to the requests they belong to, until it is gone."""
+        while (message := await self._receive()) is not None:
+            if message["m"] == "step":
+                for delta in message["d"]:
+                    if queue := self._requests.get(delta[0]):
+                        queue.put_nowait({"m": "delta", "d": delta})
+            elif message["m"] == "status":
+                if self._status:
+                    self._status.popleft().set_result(message)
+            elif queue := self._requests.get(message["r"]):
+                queue.put_nowait(message)
+        if not self._ending:
+            self.kill()  # its link is broken, whatever else it does
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        for queue in self._requests.values():
+            queue.put_nowait(None)
+        while self._status:
+            self._status.popleft().set_exception(EngineCrashed(f"the worker of {self.name} is gone"))
+
+    async def _read_log(self) -> None:
+        assert self.process.stderr is not None
+        while line := await self.process.stderr.readline():
+            text = line.decode("utf-8", "replace").rstrip()
+            if text.strip(". "):
+                self.log.append(text)
+
+    async def _crashed(self, when: str) -> HubError:
+        """The error for a worker that is gone, with the last it said."""
+        asked = self._ending and self.process.returncode is None
+        code = await self.process.wait()
+        if self._tasks:
+            await asyncio.wait(self._tasks[:1], timeout=1)
+        why = f"signal {-code}" if code < 0 else f"exit code {code}"
+        last = _reason(self.log)
+        return EngineCrashed(
+            f"the worker of {self.name} {'was ended' if asked else f'died ({why})'} {when}"
+            f"{': ' + last if last else ''}. The next request starts a new one.",
+            log=list(self.log),
+        )
+
+    def _send(self, message: Message) -> None:
+        if not self._writer.is_closing():
+            self._writer.write(pack(message))
+
+
+def _environment() -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if k in KEPT_NAMES or k.startswith(KEPT_PREFIXES)}
+    # On an abort ggml would start a debugger where one is installed, which takes a second and can stay behind.
+    return {**kept, "GGML_NO_BACKTRACE": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def _reason(log: deque[str]) -> str:
+    """The line of the log that most likely says why, or an empty string."""
+    marks = ("GGML_ASSERT", "error", "failed", "unsupported", "unknown", "invalid", "Error")
+    for line in log:
+        if any(mark in line for mark in marks):
+            return line if len(line) <= 300 else line[:297] + "..."
+    return ""

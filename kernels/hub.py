@@ -1,0 +1,251 @@
+"""The hub: the one shared object in the kernel. Resolve a name, make it ready, run the request, remember the turn."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from modelhub.errors import BadRequest, EngineFailed, HubError
+from modelhub.kernels import background, settings
+from modelhub.kernels.catalog.card import ModelCard
+from modelhub.kernels.catalog.catalog import Catalog
+from modelhub.kernels.engines.local import LocalEngine
+from modelhub.kernels.protocol import honesty
+from modelhub.kernels.protocol.plan import LoadParams, load_params
+from modelhub.kernels.protocol.request import ChatRequest, Message
+from modelhub.kernels.response import Response
+from modelhub.kernels.store.conversations import Conversation, Conversations, Place, Turn
+from modelhub.kernels.store.turn_log import TurnLog
+
+PACKAGED_MODEL = "tiny-chat"
+Prompt = str | Sequence[Message | dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request ready to run: validated, its model found, its place in a conversation known."""
+
+    request: ChatRequest
+    card: ModelCard
+    asked: tuple[Message, ...]
+    system: str | None
+    cell: str | None
+    conversation: Conversation | None
+    place: Place | None
+    warnings: tuple[str, ...]
+
+
+class Hub:
+    """Models, engines and conversations of this kernel. `modelhub.hub()` gives the one there is."""
+
+    def __init__(self) -> None:
+        """Nothing is read, started or written yet."""
+        self.catalog = Catalog()
+        self.conversations = Conversations()
+        self.log = TurnLog()
+        self._engines: dict[str, LocalEngine] = {}
+        self._default: str | None = None
+        self._lock = threading.Lock()
+
+    # -- asking ------------------------------------------------------------------------------------------------------
+
+    def chat(self, prompt: Prompt, *, model: str | None = None, system: str | None = None, **options: Any) -> Response:
+        """Ask, and return the response at once; it fills as the answer comes.
+
+        prompt: a question, or a list of messages.
+        model: an id, a full name or the path of a .gguf file; default: `default_model`.
+        system: a system message.
+        options: fields of the request (`temperature=0.2`, `logprobs=True`, `top_k=40`, …); `conversation="name"`
+            remembers the turn and sends those before it.
+
+        Raises BadRequest, ModelNotFound or ModelFileError; what the engine raises later comes with the text.
+        """
+        return self.run(self.prepare(prompt, model=model, system=system, **options))
+
+    async def achat(
+        self, prompt: Prompt, *, model: str | None = None, system: str | None = None, **options: Any
+    ) -> Response:
+        """As `chat`, and wait for the end of the answer; with `stream=True` return at once."""
+        response = self.chat(prompt, model=model, system=system, **options)
+        return response if options.get("stream") else await response
+
+    def prepare(
+        self,
+        prompt: Prompt,
+        *,
+        model: str | None = None,
+        system: str | None = None,
+        conversation: str | Conversation | None = None,
+        cell: str | None = None,
+        **options: Any,
+    ) -> Prepared:
+        """Everything up to running: see `chat`. Raises the same, and changes nothing."""
+        name = model if model is not None else self.default_model
+        if not isinstance(name, str) or not name.strip():
+            raise BadRequest(f"model must be the name of a model; got {name!r}. Type %models to see them", param="model")
+        asked = _messages(prompt)
+        place = None
+        history: list[Message] = []
+        if isinstance(conversation, str):
+            conversation = self.conversations.choose(conversation, False, cell)
+        if conversation is not None:
+            place = conversation.place(cell)
+            history = conversation.history(place)
+            system = system if system is not None else conversation.system(place)
+        leading = [{"role": "system", "content": system}] if system else []
+        messages = [*leading, *(m.model_dump(exclude_none=True) for m in [*history, *asked])]
+        request = ChatRequest.make(model=name, messages=messages, **options)
+        card = self.catalog.find(name)
+        warnings = honesty.check(request, "local")
+        return Prepared(request, card, asked, system, cell, conversation, place, tuple(warnings))
+
+    def run(self, prepared: Prepared) -> Response:
+        """Run a prepared request; the response fills as the answer comes."""
+        response = Response(prepared.request, list(prepared.warnings))
+        if prepared.place is not None and (note := prepared.place.note()):
+            response.notes.append(note)
+        future = background.submit(self._answer(prepared, response))
+        response.on_cancel(future.cancel)
+        return response
+
+    async def _answer(self, prepared: Prepared, response: Response) -> None:
+        engine = self._engine(prepared.card)
+        error: HubError | None = None
+        interrupted = False
+        record = self.log.begin(response, prepared.conversation.name if prepared.conversation else None)
+        try:
+            async with contextlib.aclosing(engine.chat(prepared.request)) as events:
+                async for event in events:
+                    response.feed(event)
+                    record.partial(response)
+        except asyncio.CancelledError:
+            interrupted = True
+        except HubError as raised:
+            error = raised
+        except Exception as raised:  # a defect of ours must end the answer, not hang its reader
+            error = EngineFailed(f"{type(raised).__name__}: {raised}")
+            error.__cause__ = raised
+        if prepared.conversation is not None and prepared.place is not None and (error is None or response.partial()):
+            turn = Turn(prepared.cell, prepared.system, prepared.asked, response)
+            prepared.conversation.add(prepared.place, turn)
+        response.settle(error, interrupted)
+        if problem := await record.end(response, response.to_dict(), error):
+            response.warnings.append(problem)
+        response.end()
+
+    # -- models ------------------------------------------------------------------------------------------------------
+
+    @property
+    def default_model(self) -> str:
+        """The model that answers when none is named."""
+        if self._default is None:
+            saved = settings.load("default_model")
+            self._default = saved if isinstance(saved, str) and saved else PACKAGED_MODEL
+        return self._default
+
+    def set_default(self, name: str) -> ModelCard:
+        """Make a model the default, for this kernel and later ones.
+
+        Raises ModelNotFound, or StoreFailed when it holds for this kernel only because it could not be written down.
+        """
+        card = self.catalog.find(name)
+        self._default = card.path if card.source == "file" and card.path else card.id
+        settings.save("default_model", self._default)
+        return card
+
+    def engine(self, name: str) -> LocalEngine:
+        """The engine of a model, made but not loaded if need be."""
+        return self._engine(self.catalog.find(name))
+
+    def engines(self) -> list[LocalEngine]:
+        """Every engine that was asked for so far."""
+        return list(self._engines.values())
+
+    def cards(self) -> list[ModelCard]:
+        """A card for every model that can be asked by name, and every file that was asked by path."""
+        cards = self.catalog.cards()
+        paths = {c.path for c in cards}
+        return cards + [e.card for e in self._engines.values() if e.card.path not in paths]
+
+    def load(
+        self, name: str, progress: Callable[[float], None] = lambda part: None, reload: bool = False, **params: Any
+    ) -> LocalEngine:
+        """Load a model and wait for it; an interrupt stops the loading.
+
+        params: load parameters (`context=8192`, `threads=4`, …); see `LoadParams`. `progress` is called with the
+        part done, 0 to 1, in the caller's thread. Loading again with the same parameters is free.
+        """
+        engine = self.engine(name)
+        wanted: LoadParams | None = load_params(**params) if params or reload else None
+        future = background.submit(self._load(engine, wanted, reload))
+        try:
+            while not future.done():
+                progress(engine.part)
+                with contextlib.suppress(TimeoutError):
+                    future.exception(background.WAKE)
+        except BaseException:
+            future.cancel()
+            raise
+        future.result()
+        return engine
+
+    async def _load(self, engine: LocalEngine, params: LoadParams | None, reload: bool) -> None:
+        if reload:
+            await engine.unload()
+        async for _progress in engine.load(params):
+            pass
+
+    def unload(self, name: str) -> bool:
+        """Free a model's memory; whether it held any."""
+        engine = self.engine(name)
+        held = engine.state in {"running", "loading"}
+        background.wait(engine.unload())
+        return held
+
+    def status(self) -> list[dict[str, Any]]:
+        """A row for every loaded model: name, state, pid, memory in bytes, requests running and waiting."""
+
+        async def rows() -> list[dict[str, Any]]:
+            return [{"model": e.card.name, "state": e.state, **await e.status()} for e in self.engines()]
+
+        return [row for row in background.wait(rows()) if row["state"] in {"running", "loading"}]
+
+    def close(self) -> None:
+        """Free every model and close the log. The hub can still be used: what is asked next starts anew."""
+        for engine in self.engines():
+            background.wait(engine.unload())
+        self.log.close()
+
+    def _engine(self, card: ModelCard) -> LocalEngine:
+        assert card.path is not None
+        with self._lock:
+            return self._engines.setdefault(card.path, LocalEngine(card))
+
+
+def _messages(prompt: Prompt) -> tuple[Message, ...]:
+    """The messages of a prompt. Raises BadRequest for an empty one."""
+    if isinstance(prompt, str):
+        if not prompt.strip():
+            raise BadRequest("the prompt is empty: write a question", param="messages")
+        return tuple(ChatRequest.make(model="-", messages=[{"role": "user", "content": prompt}]).messages)
+    if not isinstance(prompt, Sequence):
+        raise BadRequest(f"prompt must be text or a list of messages; got {type(prompt).__name__}", param="messages")
+    plain = [m.model_dump(exclude_none=True) if isinstance(m, Message) else m for m in prompt]
+    return tuple(ChatRequest.make(model="-", messages=plain).messages)
+
+
+_hub: Hub | None = None
+_hub_lock = threading.Lock()
+
+
+def hub() -> Hub:
+    """The hub of this kernel, made when it is first asked for."""
+    global _hub
+    with _hub_lock:
+        if _hub is None:
+            _hub = Hub()
+        return _hub

@@ -1,0 +1,213 @@
+"""The chat request: every field of OpenAI's `POST /chat/completions`, and `x_modelhub` for what only we have.
+
+Fields, types and ranges follow OpenAI's OpenAPI document 2.3.0 (2026-08-21). Unset is None everywhere and is not the
+same as a value: what is unset is filled in by the engine's defaults. What an engine does with each field stands in
+`honesty`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+
+from modelhub.errors import BadRequest, did_you_mean
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+
+
+class Part(_Strict):
+    """One part of a message's content. Only `text` can be read by the local engine."""
+
+    type: Literal["text", "image_url", "input_audio", "file", "refusal"]
+    text: str | None = None
+    image_url: dict[str, Any] | None = None
+    input_audio: dict[str, Any] | None = None
+    file: dict[str, Any] | None = None
+    refusal: str | None = None
+
+
+class Message(_Strict):
+    """One message of a conversation."""
+
+    role: Literal["developer", "system", "user", "assistant", "tool", "function"]
+    content: str | list[Part] | None = None
+    name: str | None = None
+    tool_calls: list[dict[str, Any]] | None = None
+    tool_call_id: str | None = None
+    function_call: dict[str, Any] | None = None
+    refusal: str | None = None
+
+
+class Extension(_Strict):
+    """`x_modelhub`: what llama.cpp can do and OpenAI's request has no field for. Never sent to a remote provider."""
+
+    top_k: int | None = Field(None, ge=0, le=1_000_000)
+    min_p: float | None = Field(None, ge=0, le=1)
+    typical_p: float | None = Field(None, ge=0, le=1)
+    repeat_penalty: float | None = Field(None, gt=0, le=10)
+    repeat_last_n: int | None = Field(None, ge=-1)
+    mirostat: Literal[0, 1, 2] | None = None
+    mirostat_tau: float | None = Field(None, ge=0)
+    mirostat_eta: float | None = Field(None, ge=0)
+    dynatemp_range: float | None = Field(None, ge=0)
+    dynatemp_exponent: float | None = Field(None, ge=0)
+    xtc_probability: float | None = Field(None, ge=0, le=1)
+    xtc_threshold: float | None = Field(None, ge=0, le=1)
+    dry_multiplier: float | None = Field(None, ge=0)
+    dry_base: float | None = Field(None, ge=0)
+    dry_allowed_length: int | None = Field(None, ge=0)
+    dry_penalty_last_n: int | None = Field(None, ge=-1)
+    dry_sequence_breakers: list[str] | None = None
+    top_n_sigma: float | None = Field(None, ge=0)
+    grammar: str | None = None
+    json_schema: dict[str, Any] | None = None
+    ignore_eos: bool | None = None
+    min_tokens: int | None = Field(None, ge=0)
+    n_keep: int | None = Field(None, ge=-1)
+    n_probs: int | None = Field(None, ge=0)
+    min_keep: int | None = Field(None, ge=0)
+    cutstrings: list[str] | None = None
+    trimstrings: list[str] | None = None
+    suppress: list[str] | None = None
+    logit_bias_by_text: dict[str, float] | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
+    cache_prompt: bool | None = None
+    debug: bool | None = None
+    roles: dict[str, str] | None = None
+
+
+class ChatRequest(_Strict):
+    """One chat request, validated. Immutable; `update` makes a changed copy."""
+
+    model: str
+    messages: list[Message] = Field(min_length=1)
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, ge=0, le=1)
+    max_completion_tokens: int | None = Field(None, ge=1)
+    max_tokens: int | None = Field(None, ge=1)
+    n: int | None = Field(None, ge=1, le=128)
+    stop: Text | list[Text] | None = None
+    seed: int | None = Field(None, ge=-(1 << 63), lt=1 << 63)
+    frequency_penalty: float | None = Field(None, ge=-2, le=2)
+    presence_penalty: float | None = Field(None, ge=-2, le=2)
+    logit_bias: dict[int, Annotated[float, Field(ge=-100, le=100)]] | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = Field(None, ge=0, le=20)
+    response_format: dict[str, Any] | None = None
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    functions: list[dict[str, Any]] | None = Field(None, min_length=1, max_length=128)
+    function_call: str | dict[str, Any] | None = None
+    stream: bool | None = None
+    stream_options: dict[str, Any] | None = None
+    store: bool | None = None
+    metadata: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]] | None = Field(
+        None, max_length=16
+    )
+    user: str | None = None
+    safety_identifier: str | None = Field(None, max_length=64)
+    prompt_cache_key: str | None = None
+    prompt_cache_options: dict[str, Any] | None = None
+    prompt_cache_retention: Literal["in_memory", "24h"] | None = None
+    service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
+    modalities: list[Literal["text", "audio"]] | None = None
+    audio: dict[str, Any] | None = None
+    prediction: dict[str, Any] | None = None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    verbosity: Literal["low", "medium", "high"] | None = None
+    web_search_options: dict[str, Any] | None = None
+    moderation: dict[str, Any] | None = None
+    x_modelhub: Extension | None = None
+
+    @field_validator("logit_bias", mode="before")
+    @classmethod
+    def _token_ids(cls, value: Any) -> Any:
+        """Token ids come as numbers in Python and as strings in JSON."""
+        if not isinstance(value, dict):
+            return value
+        return {int(k) if isinstance(k, str) and k.strip().isdigit() else k: v for k, v in value.items()}
+
+    @model_validator(mode="after")
+    def _together(self) -> ChatRequest:
+        if self.top_logprobs is not None and not self.logprobs:
+            raise ValueError("top_logprobs needs logprobs=True")
+        if self.stream_options is not None and not self.stream:
+            raise ValueError("stream_options needs stream=True")
+        return self
+
+    @classmethod
+    def make(cls, **fields: Any) -> ChatRequest:
+        """A request from named fields; names of `x_modelhub` may stand beside the others.
+
+        Raises BadRequest, in one line, for a name that is unknown and for a value of the wrong type or range.
+        """
+        extension = dict(_as_dict(fields.pop("x_modelhub", None)))
+        for name in [n for n in fields if n in Extension.model_fields and n not in cls.model_fields]:
+            extension[name] = fields.pop(name)
+        known = [*cls.model_fields, *Extension.model_fields]
+        for name in [*fields, *extension]:
+            if name not in known:
+                raise _unknown(name, known)
+        if extension:
+            fields["x_modelhub"] = extension
+        try:
+            return cls.model_validate({k: v for k, v in fields.items() if v is not None})
+        except ValidationError as error:
+            raise _in_one_line(error) from None
+
+    def update(self, **changes: Any) -> ChatRequest:
+        """A copy with `changes`, validated again."""
+        return type(self).make(**{**self.to_dict(), **changes})
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields that are set, as plain data: what a server would be sent."""
+        return self.model_dump(exclude_none=True)
+
+
+def _as_dict(value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if isinstance(value, Extension):
+        return value.model_dump(exclude_none=True)
+    if isinstance(value, dict):
+        return value
+    raise BadRequest(f"x_modelhub must be a dict; got {type(value).__name__}", param="x_modelhub")
+
+
+def _unknown(name: str, known: list[str]) -> BadRequest:
+    from modelhub.kernels.protocol.plan import LOAD_NAMES
+
+    if name in LOAD_NAMES:
+        flag = LOAD_NAMES[name]
+        then = f"; type %models load MODEL --{flag.replace('_', '-')} N" if flag else " and not supported yet"
+        return BadRequest(f"{name} is a load parameter, not one of a request{then}", param=name)
+    return BadRequest(f"unrecognized request argument {name!r}.{did_you_mean(name, known)}", param=name)
+
+
+def _in_one_line(error: ValidationError) -> BadRequest:
+    """Pydantic's report as one line: which field, what was expected, what came."""
+    problems = []
+    param = ""
+    # Alternatives of a union are reported one by one, the names of their types in the path; the first says enough.
+    for problem in error.errors(include_url=False):
+        path = [str(p) for p in problem["loc"] if not str(p).startswith(("str", "list[", "constrained", "function-"))]
+        name = ".".join(path).replace("x_modelhub.", "")
+        if any(name == seen for seen, _ in problems):
+            continue
+        what = problem["msg"].removeprefix("Value error, ")
+        what = what[0].lower() + what[1:]
+        came = "" if problem["type"] in {"missing", "value_error"} else f"; got {_short(problem['input'])}"
+        problems.append((name, f"{name}: {what}{came}" if name else what))
+        param = param or name
+    return BadRequest("; ".join(text for _, text in problems), param=param)
+
+
+def _short(value: Any) -> str:
+    text = ascii(value)
+    return text if len(text) <= 60 else text[:57] + "..."

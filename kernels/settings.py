@@ -1,0 +1,73 @@
+"""Where modelhub keeps things, and the few settings that outlive a kernel.
+
+`MODELHUB_HOME` names the home folder; elsewhere it is the user's data folder as platformdirs knows it. Nothing is
+written before there is something to keep, and a home that cannot be written to costs the memory of it, not the answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from modelhub.errors import StoreFailed
+
+
+def home() -> Path:
+    """The home folder; it may not exist yet."""
+    named = os.environ.get("MODELHUB_HOME")
+    if named:
+        return Path(named).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("modelhub", appauthor=False))
+
+
+def models_home() -> Path:
+    """The folder whose .gguf files are models; it may not exist yet."""
+    return home() / "models"
+
+
+def load(name: str) -> Any:
+    """The setting `name`, or None when it was never set or the file cannot be read."""
+    return _read().get(name)
+
+
+def save(name: str, value: Any) -> None:
+    """Set `name` for every later kernel, atomically; None forgets it. Raises StoreFailed when it cannot be written."""
+    settings = _read()
+    settings[name] = value
+    if value is None:
+        del settings[name]
+    target = _file()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".settings-")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(settings, file, indent=2, sort_keys=True)
+            Path(temporary).replace(target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()
+            raise
+    except OSError as error:
+        raise StoreFailed(
+            f"the setting {name!r} holds for this kernel only: {target.parent} cannot be written to "
+            f"({error.strerror}); set MODELHUB_HOME to a folder that can"
+        ) from error
+
+
+def _file() -> Path:
+    return home() / "settings.json"
+
+
+def _read() -> dict[str, Any]:
+    try:
+        found = json.loads(_file().read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,151 @@
+"""Conversations: named chats whose turns belong to the cells that made them."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from modelhub.kernels.protocol.request import Message
+from modelhub.kernels.response import Response
+
+DEFAULT = "main"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One exchange: what the user said, what came of it, and the cell (None outside of cells) that made it."""
+
+    cell: str | None
+    system: str | None
+    asked: tuple[Message, ...]
+    response: Response
+
+    def messages(self) -> list[Message]:
+        """The exchange as messages."""
+        return [*self.asked, Message(role="assistant", content=self.response.partial())]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a conversation a turn goes: after `kept` turns, in the place of its own earlier one and later ones."""
+
+    kept: int
+    replaced: bool
+    dropped: int
+
+    def note(self) -> str | None:
+        """What the user should know, in one line."""
+        if not self.replaced:
+            return None
+        text = f"replaces turn {self.kept + 1}"
+        if self.dropped:
+            later = f"turn {self.kept + 2}" if self.dropped == 1 else f"turns {self.kept + 2} to {self.kept + 1 + self.dropped}"
+            text += f"; {later}, built on it, {'is' if self.dropped == 1 else 'are'} not sent any more"
+        return text
+
+
+@dataclass(slots=True)
+class Conversation:
+    """A named chat."""
+
+    name: str
+    turns: list[Turn] = field(default_factory=list)
+    undone: list[list[Turn]] = field(default_factory=list)  # what `undo` goes back to, oldest first
+
+    def place(self, cell: str | None) -> Place:
+        """Where a turn of `cell` goes: where its earlier turn stands, or at the end."""
+        for index, turn in enumerate(self.turns):
+            if cell is not None and turn.cell == cell:
+                return Place(index, True, len(self.turns) - index - 1)
+        return Place(len(self.turns), False, 0)
+
+    def history(self, place: Place) -> list[Message]:
+        """The messages before `place`."""
+        return [m for turn in self.turns[: place.kept] for m in turn.messages()]
+
+    def system(self, place: Place) -> str | None:
+        """The system prompt in force at `place`."""
+        return self.turns[place.kept - 1].system if place.kept else None
+
+    def add(self, place: Place, turn: Turn) -> None:
+        """Put a turn where it goes."""
+        if place.replaced:
+            self.undone.append(list(self.turns))
+        self.turns[place.kept :] = [turn]
+
+    def clear(self) -> None:
+        """Forget every turn; `undo` brings them back."""
+        if self.turns:
+            self.undone.append(list(self.turns))
+            self.turns.clear()
+
+    def undo(self) -> bool:
+        """Go back to before the last replacement or clearing; whether there was one."""
+        if not self.undone:
+            return False
+        self.turns[:] = self.undone.pop()
+        return True
+
+
+class Conversations:
+    """Every conversation of this kernel. Safe from any thread."""
+
+    def __init__(self) -> None:
+        """Start with the default conversation."""
+        self._lock = threading.Lock()
+        self._known: dict[str, Conversation] = {DEFAULT: Conversation(DEFAULT)}
+        self.current = DEFAULT
+
+    def __iter__(self):  # type: ignore[no-untyped-def]  # of Conversation
+        return iter(list(self._known.values()))
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def get(self, name: str) -> Conversation | None:
+        """The conversation called `name`, if there is one."""
+        return self._known.get(name)
+
+    def choose(self, name: str | None, new: bool, cell: str | None) -> Conversation:
+        """The conversation a turn of `cell` belongs to.
+
+        With `name` that one, emptied first if `new`. Else with `new` one that begins with this cell. Else the one in
+        which this cell already has a turn, or the one used last.
+        """
+        with self._lock:
+            if name is not None:
+                chosen = self._known.setdefault(name, Conversation(name))
+                if new and not (chosen.turns and chosen.turns[0].cell == cell):
+                    chosen.clear()
+            elif new:
+                chosen = self._begun_by(cell) or self._fresh()
+            else:
+                chosen = self._with(cell) or self._known.setdefault(self.current, Conversation(self.current))
+            self.current = chosen.name
+            return chosen
+
+    def forget(self, name: str) -> bool:
+        """Drop a conversation; whether there was one."""
+        with self._lock:
+            found = self._known.pop(name, None)
+            if self.current == name:
+                self.current = DEFAULT
+            self._known.setdefault(DEFAULT, Conversation(DEFAULT))
+            return found is not None
+
+    def _begun_by(self, cell: str | None) -> Conversation | None:
+        if cell is None:
+            return None
+        return next((c for c in self._known.values() if c.turns and c.turns[0].cell == cell), None)
+
+    def _with(self, cell: str | None) -> Conversation | None:
+        if cell is None:
+            return None
+        return next((c for c in self._known.values() if any(t.cell == cell for t in c.turns)), None)
+
+    def _fresh(self) -> Conversation:
+        number = len(self._known) + 1
+        while f"chat-{number}" in self._known:
+            number += 1
+        made = self._known[f"chat-{number}"] = Conversation(f"chat-{number}")
+        return made

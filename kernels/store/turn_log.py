@@ -1,0 +1,165 @@
+"""The log of turns: one SQLite file in the home folder, so that what was said outlives the kernel that asked.
+
+A turn is written when it begins, while it streams (about once a second) and when it ends. A log that cannot be written
+costs a warning, never the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import json
+import sqlite3
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+from modelhub.errors import HubError, StoreFailed
+from modelhub.kernels import settings
+from modelhub.kernels.response import Response
+
+PARTIAL_SECONDS = 1.0
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS turn (
+    id TEXT PRIMARY KEY,          -- the response's id
+    kernel TEXT NOT NULL,         -- a random name of the kernel that asked
+    conversation TEXT,
+    model TEXT NOT NULL,
+    begun REAL NOT NULL,          -- seconds since 1970
+    state TEXT NOT NULL,          -- running, done, stopped, failed
+    request TEXT NOT NULL,        -- JSON
+    text TEXT NOT NULL,           -- of the first choice, as far as it came
+    response TEXT                 -- JSON of Response.to_dict, when it has ended
+);
+CREATE INDEX IF NOT EXISTS turn_by_time ON turn (begun);
+"""
+
+
+class TurnLog:
+    """Writes turns in a thread of its own, in order."""
+
+    def __init__(self) -> None:
+        """Nothing is opened before the first turn."""
+        self.kernel = uuid.uuid4().hex[:8]
+        self._executor: concurrent.futures.ThreadPoolExecutor | None = None
+        self._connection: sqlite3.Connection | None = None
+        self._reported = ""
+
+    def begin(self, response: Response, conversation: str | None) -> Record:
+        """A record of a turn that begins now."""
+        return Record(self, response, conversation)
+
+    def recent(self, count: int = 20) -> list[dict[str, Any]]:
+        """The latest turns of every kernel, newest first. Raises StoreFailed when the log cannot be read."""
+        columns = ("id", "kernel", "conversation", "model", "begun", "state", "text", "request")
+        query = f"SELECT {', '.join(columns)} FROM turn ORDER BY begun DESC LIMIT ?"
+        rows = self._read(query, (count,))
+        return [dict(zip(columns, row, strict=True)) for row in rows]
+
+    def response(self, ident: str) -> Response:
+        """The finished response whose id begins with `ident`. Raises StoreFailed when there is none, or several."""
+        rows = self._read("SELECT response FROM turn WHERE id LIKE ? AND response IS NOT NULL", (ident + "%",))
+        if len(rows) != 1:
+            raise StoreFailed(f"{len(rows)} finished turns have an id that begins with {ident!r}; see %chats log")
+        return Response.from_dict(json.loads(rows[0][0]))
+
+    def close(self) -> None:
+        """Finish what is being written and close the file."""
+        executor, self._executor = self._executor, None
+        if executor is not None:
+            executor.submit(self._close).result()
+            executor.shutdown()
+
+    def submit(self, statement: str, values: tuple[Any, ...]) -> concurrent.futures.Future[None]:
+        """Write in the log's thread."""
+        if self._executor is None:
+            self._executor = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="modelhub-log")
+        return self._executor.submit(self._write, statement, values)
+
+    def report(self, error: BaseException) -> str | None:
+        """A warning for a log that cannot be written; None when the same was said before."""
+        text = (
+            f"this turn is not in the log: {path()} cannot be written ({error}); "
+            "set MODELHUB_HOME to a folder that can"
+        )
+        if text == self._reported:
+            return None
+        self._reported = text
+        return text
+
+    def _write(self, statement: str, values: tuple[Any, ...]) -> None:
+        if self._connection is None:
+            path().parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(path(), timeout=5)
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute("PRAGMA synchronous=NORMAL")
+                connection.executescript(SCHEMA)
+            except sqlite3.Error:
+                connection.close()
+                raise
+            self._connection = connection
+        with self._connection:
+            self._connection.execute(statement, values)
+
+    def _read(self, query: str, values: tuple[Any, ...]) -> list[Any]:
+        if not path().exists():
+            return []
+        try:
+            connection = sqlite3.connect(f"{path().as_uri()}?mode=ro", uri=True, timeout=5)
+            try:
+                return connection.execute(query, values).fetchall()
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise StoreFailed(f"the log {path()} cannot be read: {error}") from error
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class Record:
+    """One turn's row."""
+
+    def __init__(self, log: TurnLog, response: Response, conversation: str | None) -> None:
+        """Write that the turn has begun."""
+        self._log = log
+        self._written = time.monotonic()
+        request = json.dumps(response.request.to_dict())
+        self._pending = [
+            log.submit(
+                "INSERT INTO turn VALUES (?, ?, ?, ?, ?, 'running', ?, '', NULL)",
+                (response.id, log.kernel, conversation, response.request.model, time.time(), request),
+            )
+        ]
+
+    def partial(self, response: Response) -> None:
+        """Write what has come, if the last writing is long enough ago."""
+        now = time.monotonic()
+        if now - self._written >= PARTIAL_SECONDS:
+            self._written = now
+            self._pending.append(
+                self._log.submit("UPDATE turn SET text = ? WHERE id = ?", (response.partial(), response.id))
+            )
+
+    async def end(self, response: Response, data: dict[str, Any], error: HubError | None) -> str | None:
+        """Write the end of the turn; a warning when the log could not be written, else None."""
+        state = "failed" if error is not None else "stopped" if data["interrupted"] else "done"
+        self._pending.append(
+            self._log.submit(
+                "UPDATE turn SET text = ?, state = ?, response = ? WHERE id = ?",
+                (response.partial(), state, json.dumps(data), response.id),
+            )
+        )
+        problems = await asyncio.gather(*map(asyncio.wrap_future, self._pending), return_exceptions=True)
+        bad = next((p for p in problems if isinstance(p, BaseException)), None)
+        return None if bad is None else self._log.report(bad)
+
+
+def path() -> Path:
+    """The log's file; it may not exist yet."""
+    return settings.home() / "turns.sqlite"

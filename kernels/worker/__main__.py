@@ -1,0 +1,132 @@
+"""`python -m modelhub.kernels.worker FD`: the worker's life, from the socket it inherits to the end of its kernel."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+import time
+
+from modelhub.kernels.worker.link import Link, Message
+
+
+def main() -> None:
+    """Serve one model to the kernel at the other end of the socket, and end with it."""
+    _end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C and the stop button are the kernel's to handle
+    link = Link(socket.socket(fileno=int(sys.argv[1])))
+    first = link.receive()
+    if first is None:
+        return
+    Worker(link, first).serve()
+
+
+class Worker:
+    """Reads messages in a thread of its own; everything that touches llama.cpp runs in the main thread."""
+
+    def __init__(self, link: Link, load: Message) -> None:
+        """Load the model that `load` asks for, or say why not and exit."""
+        self.link = link
+        self.inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._abort = lambda: None
+        threading.Thread(target=self._read, name="modelhub-link", daemon=True).start()
+        _log_to_stderr()
+        from modelhub.kernels.worker.model import LoadedModel, LoadFailed
+        from modelhub.kernels.worker.scheduler import Scheduler
+
+        try:
+            self.model = LoadedModel(
+                load["path"], load["load"], lambda part: link.send({"m": "progress", "part": round(part, 3)})
+            )
+        except LoadFailed as error:
+            link.send({"m": "failed", "text": str(error)})
+            sys.exit(3)
+        self._abort = self.model.abort
+        self.scheduler = Scheduler(self.model, link.send)
+        link.send({"m": "ready", "pid": os.getpid(), "model": self.model.describe()})
+
+    def serve(self) -> None:
+        """Handle messages and decode, until the kernel is gone."""
+        while True:
+            self.model.resume()
+            with contextlib.suppress(queue.Empty):
+                self.handle(self.inbox.get(block=self.scheduler.idle))
+                while True:
+                    self.handle(self.inbox.get_nowait())
+            if not self.scheduler.idle:
+                self.scheduler.step()
+
+    def handle(self, message: Message) -> None:
+        """Do what one message asks."""
+        kind = message["m"]
+        if kind == "chat":
+            self._chat(message)
+        elif kind == "cancel":
+            self.scheduler.cancel(message["r"])
+        elif kind == "status":
+            self.link.send(self.scheduler.status())
+
+    def _chat(self, message: Message) -> None:
+        from modelhub.kernels.worker.template import TemplateError
+
+        received = time.monotonic()
+        model = self.model
+        try:
+            if model.template is None:
+                raise TemplateError(model.template_error)
+            prompt = model.template.render(message["messages"], message["tools"])
+            tokens = model.vocabulary.tokenize(prompt)
+            seconds = time.monotonic() - received
+            room = model.context_length
+            if len(tokens) >= room:
+                self._refuse(message, "ContextTooLong", "", prompt_tokens=len(tokens), context=room)
+                return
+            if not tokens:
+                self._refuse(message, "BadRequest", "the rendered prompt has no tokens")
+                return
+            if message["plan"]["debug"]:
+                self.link.send({"m": "prompt", "r": message["r"], "text": prompt})
+            self.scheduler.submit(message, tokens, received, seconds)
+        except TemplateError as error:
+            self._refuse(message, "TemplateFailed", str(error))
+        except ValueError as error:
+            self._refuse(message, "EngineFailed", str(error))
+
+    def _refuse(self, message: Message, kind: str, text: str, **details: int) -> None:
+        self.link.send({"m": "error", "r": message["r"], "kind": kind, "text": text, **details})
+
+    def _read(self) -> None:
+        """Pass messages on; a cancelled request stops the decode that is running. The kernel's end is ours."""
+        while (message := self.link.receive()) is not None:
+            self.inbox.put(message)
+            if message["m"] == "cancel":
+                self._abort()
+        os._exit(0)
+
+
+def _log_to_stderr() -> None:
+    """Have llama.cpp log to stderr, which the kernel reads into a ring: what it said last survives its crash."""
+    import ctypes
+
+    from llama_cpp import llama_cpp as lc
+
+    lc.llama_log_set(ctypes.cast(None, lc.llama_log_callback), ctypes.c_void_p(0))
+
+
+def _end_with_parent() -> None:
+    """Have the system end this process when the kernel dies, where the system can (Linux)."""
+    if sys.platform == "linux":
+        import ctypes
+
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, prctl(2)
+        if os.getppid() != parent:
+            os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""modelhub: a workbench for language models inside a notebook.
+
+`%load_ext modelhub` in a notebook; in Python, `modelhub.chat("…")` and `modelhub.hub()`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from modelhub.kernels.hub import Hub
+    from modelhub.kernels.response import Response
+
+__all__ = ["achat", "chat", "hub", "load_ipython_extension", "unload_ipython_extension"]
+
+
+def hub() -> Hub:
+    """The one hub of this kernel: its models, engines and conversations."""
+    from modelhub.kernels.hub import hub as the_hub
+
+    return the_hub()
+
+
+def chat(prompt: Any, *, model: str | None = None, **options: Any) -> Response:
+    """Ask a model; the response fills as the answer comes. See `Hub.chat`."""
+    return hub().chat(prompt, model=model, **options)
+
+
+async def achat(prompt: Any, *, model: str | None = None, **options: Any) -> Response:
+    """As `chat`, and wait for the end of the answer. See `Hub.achat`."""
+    return await hub().achat(prompt, model=model, **options)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """`%load_ext modelhub`: the magics, their completion and the display of answers."""
+    from modelhub.magics.extension import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """`%unload_ext modelhub`: everything as it was before."""
+    from modelhub.magics.extension import unload
+
+    unload(shell)

@@ -1,0 +1,112 @@
+"""Every error modelhub raises on purpose.
+
+    HubError                   the root; its traceback in a notebook is its one-line message
+    ├── BadRequest             a request field is unknown, of the wrong type, out of range or not supported
+    │   └── ContextTooLong     the prompt and the answer do not fit the context
+    ├── ModelNotFound          no model has this name
+    ├── ModelFileError         the file is missing, truncated, corrupt, or not a GGUF at all
+    ├── TemplateFailed         the model's chat template raised, looped or asked for too much memory
+    ├── EngineMissing          the engine's package is not installed
+    ├── EngineFailed           the engine reported an error and lives
+    ├── EngineCrashed          the worker process died; the next request starts a new one
+    ├── LoadCancelled          loading was stopped
+    └── StoreFailed            something could not be written to or read from disk
+    Stopped                    the user stopped an answer; the partial text was kept (a KeyboardInterrupt)
+
+A message says what was expected, what came, and what to type next, in one line.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+
+class HubError(Exception):
+    """Root of every error modelhub raises on purpose."""
+
+    def __init__(self, message: str, **details: Any) -> None:
+        """Keep `message`; `details` become attributes for programs to read."""
+        super().__init__(" ".join(message.split()))
+        self.details = details
+
+    def __getattr__(self, name: str) -> Any:
+        """Give a detail by its name."""
+        if not name.startswith("_") and name in self.__dict__.get("details", {}):
+            return self.details[name]
+        raise AttributeError(name)
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython asks the exception itself before it prints a traceback (interactiveshell.py, showtraceback).
+        return [f"{type(self).__name__}: {self}"]
+
+
+class BadRequest(HubError):
+    """A request field is unknown, of the wrong type, out of range, or not supported by the engine.
+
+    `.param` names the field.
+    """
+
+
+class ContextTooLong(BadRequest):
+    """The prompt, or the prompt and the answer asked for, do not fit the model's context."""
+
+
+class ModelNotFound(HubError):
+    """No model has this name. `.name` is the name asked for."""
+
+
+class ModelFileError(HubError):
+    """The model's file is missing, truncated, corrupt or of another kind. `.path` is the file."""
+
+
+class TemplateFailed(HubError):
+    """The model's chat template raised, ran too long or asked for too much memory."""
+
+
+class EngineMissing(HubError):
+    """The package an engine needs is not installed."""
+
+
+class EngineFailed(HubError):
+    """The engine could not do what was asked, and lives."""
+
+
+class EngineCrashed(HubError):
+    """The worker process died while it was needed; the next request starts a new one. `.log` has its last lines."""
+
+
+class LoadCancelled(HubError):
+    """Loading the model was stopped by the user."""
+
+
+class StoreFailed(HubError):
+    """Something could not be written to, or read from, disk."""
+
+
+class Stopped(KeyboardInterrupt):
+    """The user stopped an answer: the partial text was kept. `.response` is the answer so far.
+
+    A KeyboardInterrupt, so that Run All stops here as it does for any interrupted cell.
+    """
+
+    def __init__(self, message: str, response: Any = None) -> None:
+        """Keep the one-line message and the partial response."""
+        super().__init__(message)
+        self.response = response
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"Stopped: {self}"]
+
+
+def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """The names in `known` most like `name`, best first, at most `count`."""
+    lowered = {k.lower(): k for k in known}
+    return [lowered[k] for k in difflib.get_close_matches(name.lower(), lowered, n=count, cutoff=0.55)]
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """` Did you mean 'x' or 'y'?` with a leading blank, or nothing when no name is near."""
+    near = nearest(name, known)
+    return f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
