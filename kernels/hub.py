@@ -81,9 +81,10 @@ class Hub:
         system: str | None = None,
         conversation: str | Conversation | None = None,
         cell: str | None = None,
+        warnings: Sequence[str] = (),
         **options: Any,
     ) -> Prepared:
-        """Everything up to running: see `chat`. Raises the same, and changes nothing."""
+        """Everything up to running: see `chat`. Raises the same, and changes nothing. `warnings` are passed on."""
         name = model if model is not None else self.default_model
         if not isinstance(name, str) or not name.strip():
             raise BadRequest(f"model must be the name of a model; got {name!r}. Type %models to see them", param="model")
@@ -100,11 +101,13 @@ class Hub:
         messages = [*leading, *(m.model_dump(exclude_none=True) for m in [*history, *asked])]
         request = ChatRequest.make(model=name, messages=messages, **options)
         card = self.catalog.find(name)
-        warnings = honesty.check(request, "local")
-        return Prepared(request, card, asked, system, cell, conversation, place, tuple(warnings))
+        warnings = (*warnings, *honesty.check(request, "local"))
+        return Prepared(request, card, asked, system, cell, conversation, place, warnings)
 
     def run(self, prepared: Prepared) -> Response:
         """Run a prepared request; the response fills as the answer comes."""
+        if prepared.conversation is not None:
+            self.conversations.adopt(prepared.conversation)
         response = Response(prepared.request, list(prepared.warnings))
         if prepared.place is not None and (note := prepared.place.note()):
             response.notes.append(note)

@@ -41,7 +41,7 @@ class Response:
         self._usage: dict[str, Any] | None = None
         self._changed = threading.Condition()
         self._done = False
-        self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+        self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Event, bool]] = []
         self._started = time.monotonic()
         self._first: float | None = None
         self._last = self._started
@@ -97,9 +97,11 @@ class Response:
         return {**self._debug, "usage": self._usage_so_far(), "timings": {**self._debug.get("timings", {}), **timings}}
 
     def timings(self) -> dict[str, float | None]:
-        """Seconds to the first token and in all, and tokens a second after the first."""
+        """Seconds to the first token and in all, and tokens a second after the first (as the engine measured them)."""
         tokens = sum(c.tokens for c in self._choices)
-        decoding = self._last - self._first if self._first is not None else 0.0
+        decoding = self._debug.get("timings", {}).get("decode_s")
+        if decoding is None:
+            decoding = self._last - self._first if self._first is not None else 0.0
         return {
             "first_token_s": None if self._first is None else self._first - self._started,
             "total_s": self._last - self._started,
@@ -143,7 +145,7 @@ class Response:
 
     async def _awaited(self) -> Response:
         while not self._done:
-            await self.changed(only_done=True)
+            await self.changed(only_end=True)
         self._raise()
         return self
 
@@ -152,24 +154,30 @@ class Response:
         self._wait(lambda: self._done, seconds)
         return self._done
 
-    async def changed(self, only_done: bool = False, seconds: float = WAKE) -> None:
-        """Wait until something has come, the answer ended or `seconds` passed; cancelling it stops the answer."""
+    def wait_for_more(self, seen: int, progress: Progress | None = None) -> None:
+        """Wait until there is more than `seen` characters, other progress than `progress`, or the end."""
+        self._wait(lambda: self._done or self.progress is not progress or len(self.partial()) > seen)
+
+    async def changed(self, only_end: bool = False, seconds: float = WAKE) -> None:
+        """Wait until something came (with `only_end`: the end), or `seconds` passed; cancelling it stops the answer."""
         event = asyncio.Event()
-        waiter = (asyncio.get_running_loop(), event)
-        if not only_done or not self._done:
+        waiter = (asyncio.get_running_loop(), event, only_end)
+        with self._changed:
+            if self._done:
+                return
             self._waiters.append(waiter)
         try:
             # Short waits: ipykernel delivers an interrupt to a loop that wakes by itself, and to no other.
             async with asyncio.timeout(min(seconds, WAKE)):
-                if not self._done:
-                    await event.wait()
+                await event.wait()
         except TimeoutError:
             pass
         except asyncio.CancelledError:
             raise self._stopped() from None
         finally:
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
+            with self._changed:
+                if waiter in self._waiters:
+                    self._waiters.remove(waiter)
 
     # -- as data -----------------------------------------------------------------------------------------------------
 
@@ -269,8 +277,11 @@ class Response:
 
     def _wake(self) -> None:
         self._changed.notify_all()
-        waiters, self._waiters = self._waiters, []
-        for loop, event in waiters:
+        if not self._waiters:
+            return
+        woken = [w for w in self._waiters if self._done or not w[2]]
+        self._waiters = [w for w in self._waiters if not (self._done or not w[2])]
+        for loop, event, _only_end in woken:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(event.set)
 

@@ -133,6 +133,22 @@ class ChatRequest(_Strict):
             return value
         return {int(k) if isinstance(k, str) and k.strip().isdigit() else k: v for k, v in value.items()}
 
+    @field_validator("messages")
+    @classmethod
+    def _whole_characters(cls, messages: list[Message]) -> list[Message]:
+        for number, message in enumerate(messages):
+            parts = message.content if isinstance(message.content, list) else [message.content]
+            for part in parts:
+                text = part.text if isinstance(part, Part) else part
+                try:
+                    (text or "").encode("utf-8")
+                except UnicodeEncodeError as error:
+                    raise ValueError(
+                        f"message {number} holds half a character (a lone surrogate, {ascii((text or '')[error.start])}) "
+                        f"at position {error.start}; remove it or decode the text properly"
+                    ) from None
+        return messages
+
     @model_validator(mode="after")
     def _together(self) -> ChatRequest:
         if self.top_logprobs is not None and not self.logprobs:
@@ -198,7 +214,7 @@ def _in_one_line(error: ValidationError) -> BadRequest:
     for problem in error.errors(include_url=False):
         path = [str(p) for p in problem["loc"] if not str(p).startswith(("str", "list[", "constrained", "function-"))]
         name = ".".join(path).replace("x_modelhub.", "")
-        if any(name == seen for seen, _ in problems):
+        if any(name.split(".")[0] == seen.split(".")[0] for seen, _ in problems):
             continue
         what = problem["msg"].removeprefix("Value error, ")
         what = what[0].lower() + what[1:]

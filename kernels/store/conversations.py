@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from modelhub.kernels.protocol.request import Message
@@ -96,7 +97,7 @@ class Conversations:
         self._known: dict[str, Conversation] = {DEFAULT: Conversation(DEFAULT)}
         self.current = DEFAULT
 
-    def __iter__(self):  # type: ignore[no-untyped-def]  # of Conversation
+    def __iter__(self) -> Iterator[Conversation]:
         return iter(list(self._known.values()))
 
     def __len__(self) -> int:
@@ -107,22 +108,28 @@ class Conversations:
         return self._known.get(name)
 
     def choose(self, name: str | None, new: bool, cell: str | None) -> Conversation:
-        """The conversation a turn of `cell` belongs to.
+        """The conversation a turn of `cell` belongs to; it is not known to others before it is adopted.
 
-        With `name` that one, emptied first if `new`. Else with `new` one that begins with this cell. Else the one in
+        With `name` that one, begun anew if `new`. Else with `new` one that begins with this cell. Else the one in
         which this cell already has a turn, or the one used last.
         """
         with self._lock:
             if name is not None:
-                chosen = self._known.setdefault(name, Conversation(name))
-                if new and not (chosen.turns and chosen.turns[0].cell == cell):
-                    chosen.clear()
-            elif new:
-                chosen = self._begun_by(cell) or self._fresh()
-            else:
-                chosen = self._with(cell) or self._known.setdefault(self.current, Conversation(self.current))
-            self.current = chosen.name
-            return chosen
+                known = self._known.get(name)
+                if known is None:
+                    return Conversation(name)
+                if new and not (known.turns and known.turns[0].cell == cell):
+                    return Conversation(name, undone=[*known.undone, list(known.turns)])
+                return known
+            if new:
+                return self._begun_by(cell) or Conversation(self._fresh_name())
+            return self._with(cell) or self._known[self.current]
+
+    def adopt(self, conversation: Conversation) -> None:
+        """Make a chosen conversation known, and the one used last."""
+        with self._lock:
+            self._known[conversation.name] = conversation
+            self.current = conversation.name
 
     def forget(self, name: str) -> bool:
         """Drop a conversation; whether there was one."""
@@ -143,9 +150,8 @@ class Conversations:
             return None
         return next((c for c in self._known.values() if any(t.cell == cell for t in c.turns)), None)
 
-    def _fresh(self) -> Conversation:
+    def _fresh_name(self) -> str:
         number = len(self._known) + 1
         while f"chat-{number}" in self._known:
             number += 1
-        made = self._known[f"chat-{number}"] = Conversation(f"chat-{number}")
-        return made
+        return f"chat-{number}"

@@ -1,0 +1,83 @@
+"""Which cell is running, and the errors of those that ran: what conversations and `{{Err[n]}}` need to know."""
+
+from __future__ import annotations
+
+import hashlib
+import traceback
+from typing import Any
+
+KEPT_ERRORS = 50
+
+
+class Cells:
+    """Watches a shell's cells. One a shell, from `%load_ext` to `%unload_ext`."""
+
+    def __init__(self) -> None:
+        """No cell has run yet."""
+        self.text = ""
+        self.running = False
+        self.count = 0  # chats so far in the running cell
+        self.errors: dict[int, str] = {}
+
+    def before(self, info: Any) -> None:
+        """A cell is about to run."""
+        self.text = info.raw_cell or ""
+        self.count = 0
+
+    def executing(self) -> None:
+        """Code begins to run."""
+        self.running = True
+
+    def executed(self) -> None:
+        """Code has ended."""
+        self.running = False
+
+    def after(self, result: Any) -> None:
+        """A cell has run: keep its error, if it had one."""
+        self.running = False
+        error = result.error_before_exec or result.error_in_exec
+        if isinstance(error, BaseException) and result.execution_count is not None:
+            self.errors[result.execution_count] = "".join(traceback.format_exception(error)).rstrip()
+            while len(self.errors) > KEPT_ERRORS:
+                del self.errors[next(iter(self.errors))]
+
+
+def identity(shell: Any, count: bool = True) -> str:
+    """What the running cell is known by: the id its front end sends; elsewhere its text.
+
+    The second chat in one cell has an identity of its own, and so on; `count=False` only looks.
+    """
+    cells = _cells(shell)
+    number = cells.count if cells else 0
+    if cells and count:
+        cells.count += 1
+    cell = _cell_id(shell)
+    if cell is None:
+        text = cells.text if cells else ""
+        cell = "text:" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
+    return f"{cell}/{number}" if number else cell
+
+
+def recorded_errors(shell: Any) -> dict[int, str]:
+    """Tracebacks by execution number."""
+    cells = _cells(shell)
+    return cells.errors if cells else {}
+
+
+def _cells(shell: Any) -> Cells | None:
+    from modelhub.magics.extension import cells_of
+
+    return cells_of(shell)
+
+
+def _cell_id(shell: Any) -> str | None:
+    """The `cellId` in the metadata of the request that runs (JupyterLab, Notebook 7 and VS Code send it)."""
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        return None
+    try:
+        parent = kernel.get_parent("shell")
+    except (AttributeError, LookupError):
+        parent = getattr(shell, "parent_header", {})
+    found = (parent or {}).get("metadata", {}).get("cellId")
+    return found if isinstance(found, str) and found else None

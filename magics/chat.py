@@ -1,0 +1,197 @@
+"""`%%chat` and `%chat`: from the text of a cell to a response on the screen."""
+
+from __future__ import annotations
+
+import ast
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from modelhub.errors import BadRequest, did_you_mean
+from modelhub.magics.options import Option, help_text, number, parse, whole
+
+if TYPE_CHECKING:
+    from modelhub.kernels.hub import Prepared
+    from modelhub.kernels.response import Response
+    from modelhub.nbext.live import View
+
+LOGPROBS = 5  # alternatives a token, where --logprobs names no number
+
+OPTIONS = (
+    Option(("-m", "--model"), "the model to ask: a name of %models, or the path of a .gguf file", "MODEL"),
+    Option(("-s", "--system"), "a system message; the conversation keeps it", "SYSTEM"),
+    Option(("-t", "--temperature"), "0 (greedy) to 2, default 1", "T", number),
+    Option(("--top-p",), "draw from the smallest set this probable, 0 to 1, default 1 (off)", "P", number),
+    Option(("--top-k",), "draw from the K most probable, default 0 (off)", "K", whole),
+    Option(("--min-p",), "leave out what is less than P times as probable as the best, default 0 (off)", "P", number),
+    Option(("--max-tokens",), "the most tokens of the answer, default: until the context is full", "N", whole),
+    Option(("--seed",), "a whole number that makes the draw repeatable", "S", whole),
+    Option(("--stop",), "end the answer before this text; may be repeated", "TEXT", repeat=True),
+    Option(("--logprobs",), f"show token probabilities with K alternatives, 0 to 20, default {LOGPROBS}", "K", whole,
+           default=LOGPROBS),
+    Option(("-o", "--option"), "any other field of the request; may be repeated", "NAME=VALUE", repeat=True),
+    Option(("--chat",), "the conversation to go on with", "NAME"),
+    Option(("--new",), "begin a new conversation"),
+    Option(("--set",), "put the answer's text into this variable (parsed with --format json)", "VAR"),
+    Option(("--format",), "how to show the answer: md, text, json, code or raw; default md", "FORMAT"),
+    Option(("--no-stream",), "show the answer when it is complete"),
+    Option(("--no-interp",), "send {{name}} as it stands"),
+    Option(("--dry-run",), "show the request and do not send it"),
+)  # fmt: skip
+
+HELP = f"""Ask a language model.
+
+    %%chat [flags]
+    What is the capital of France?
+
+    %chat [flags] What is the capital of France?
+
+The answer streams into the cell and is its value (Out[n], a Response). Conversations are remembered: a cell goes on
+where the last one ended, and running a cell again replaces its own turn. {{{{name}}}} puts in the value of a variable,
+{{{{In[3]}}}}, {{{{Out[3]}}}} and {{{{Err[3]}}}} the input, value and error of cell 3. %%mh is the same magic by a name that
+collides with nothing. See also %models and %chats.
+
+{help_text(OPTIONS)}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A parsed cell: what to prepare, and how to show it."""
+
+    prepared: Prepared
+    form: str
+    stream: bool
+    dry_run: bool
+    variable: str | None
+
+
+def ask(shell: Any, line: str, body: str | None, magic: str = "%%chat") -> Ask:
+    """Parse, interpolate and validate. Changes nothing; raises HubError."""
+    from modelhub.kernels.hub import hub
+    from modelhub.magics.cells import identity, recorded_errors
+    from modelhub.magics.interpolate import interpolate
+    from modelhub.nbext.answer import FORMATS
+
+    values, tail = parse(line, OPTIONS, magic)
+    text = "\n\n".join(part for part in (tail, (body or "").strip("\n")) if part.strip())
+    if not text.strip():
+        where = "on the lines below it" if body is not None else "behind the flags"
+        raise BadRequest(f"{magic} has nothing to ask: write the question {where}")
+    warnings: list[str] = []
+    system = values.get("system")
+    if not values.get("no_interp"):
+        text, warnings = interpolate(text, shell.user_ns, recorded_errors(shell))
+        if system is not None:
+            system, more = interpolate(system, shell.user_ns, recorded_errors(shell))
+            warnings += more
+    form = values.get("format", "md")
+    if form not in FORMATS:
+        raise BadRequest(f"--format must be one of {', '.join(FORMATS)}; got {form!r}.{did_you_mean(form, FORMATS)}")
+    variable = values.get("set")
+    if variable is not None and not variable.isidentifier():
+        raise BadRequest(f"--set needs the name of a variable; got {variable!r}")
+    dry = bool(values.get("dry_run"))
+    cell = identity(shell, count=not dry)
+    the_hub = hub()
+    conversation = the_hub.conversations.choose(values.get("chat"), bool(values.get("new")), cell)
+    prepared = the_hub.prepare(
+        text,
+        model=values.get("model"),
+        system=system,
+        conversation=conversation,
+        cell=cell,
+        warnings=warnings,
+        **_fields(values),
+    )
+    return Ask(prepared, form, not values.get("no_stream"), dry, variable)
+
+
+def run(shell: Any, asked: Ask) -> Any:
+    """Send, show and return the response, waiting in the calling thread."""
+    from modelhub.nbext.live import show
+
+    if asked.dry_run:
+        return _dry_run(asked)
+    response, view = _start(shell, asked)
+    try:
+        show(response, view)
+    finally:
+        _after(shell, asked, response)
+    return response
+
+
+async def run_async(shell: Any, asked: Ask) -> Any:
+    """As `run`, leaving the kernel's loop free while the answer comes."""
+    from modelhub.nbext.live import show_async
+
+    if asked.dry_run:
+        return _dry_run(asked)
+    response, view = _start(shell, asked)
+    try:
+        await show_async(response, view)
+    finally:
+        _after(shell, asked, response)
+    return response
+
+
+def _start(shell: Any, asked: Ask) -> tuple[Response, View]:
+    from modelhub.kernels.hub import hub
+    from modelhub.nbext.live import view
+
+    shown = view(asked.form, asked.stream)
+    response = hub().run(asked.prepared)
+    return response, shown
+
+
+def _after(shell: Any, asked: Ask, response: Response) -> None:
+    """Keep what came: in the variable, and for `Out` also when the cell ends with an error."""
+    from modelhub.magics.formatters import mark_shown
+    from modelhub.nbext.answer import value
+
+    if asked.variable is not None and (response.error is None or response.partial()):
+        shell.user_ns[asked.variable] = value(response, asked.form)
+    mark_shown(shell, response)
+    if response.interrupted:
+        shell.user_ns["Out"][shell.execution_count] = response
+        shell.user_ns[f"_{shell.execution_count}"] = response
+
+
+def _dry_run(asked: Ask) -> None:
+    from IPython.display import display
+
+    from modelhub.nbext.markdown import preformatted
+
+    request = asked.prepared.request.to_dict()
+    text = json.dumps(request, indent=2, ensure_ascii=False)
+    display({"text/plain": text, "text/html": preformatted(text)}, raw=True)
+
+
+def _fields(values: dict[str, Any]) -> dict[str, Any]:
+    """The request's fields that the flags set."""
+    fields: dict[str, Any] = {}
+    for name in ("temperature", "top_p", "top_k", "min_p", "max_tokens", "seed", "stop"):
+        if values.get(name) is not None:
+            fields[name] = values[name]
+    if values.get("logprobs") is not None:
+        fields["logprobs"], fields["top_logprobs"] = True, values["logprobs"]
+    for pair in values.get("option", ()):
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise BadRequest(f"-o needs NAME=VALUE, as in -o presence_penalty=0.5; got {pair!r}")
+        if name in fields:
+            raise BadRequest(f"{name} was given twice")
+        fields[name] = _literal(text)
+    return fields
+
+
+def _literal(text: str) -> Any:
+    """A value written as JSON or as a Python literal; anything else is text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text

@@ -1,0 +1,111 @@
+"""Tab in a magic's line: flags, verbs, model names, conversation names and files. Never waits on anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from modelhub.magics.options import Option
+
+
+def matcher() -> Callable[[Any], Any]:
+    """A matcher for IPython's completer."""
+    from IPython.core.completer import SimpleCompletion, context_matcher
+
+    @context_matcher()  # type: ignore[untyped-decorator]  # IPython ships no types
+    def modelhub_matcher(context: Any) -> Any:
+        found = complete(context.full_text, context.cursor_position)
+        if found is None:
+            return {"completions": [], "suppress": False}
+        fragment, words = found
+        return {
+            "completions": [SimpleCompletion(text=w, type="magic") for w in words],
+            "suppress": bool(words),
+            "matched_fragment": fragment,
+        }
+
+    return modelhub_matcher  # type: ignore[no-any-return]  # the decorator returns what it got
+
+
+def complete(text: str, cursor: int) -> tuple[str, list[str]] | None:
+    """The word at the cursor and what it can become; None where the cursor is in no magic line of ours."""
+    begin = text.rfind("\n", 0, cursor) + 1
+    line = text[begin:cursor]
+    words = line.lstrip().split(" ")
+    magic = words[0]
+    if magic not in {"%chat", "%%chat", "%mh", "%%mh", "%models", "%chats"} or len(words) < 2:
+        return None
+    if magic.startswith("%%") and text[:begin].strip():
+        return None
+    fragment, before = words[-1], [w for w in words[1:-1] if w]
+    if magic == "%models":
+        options = _models(before)
+    elif magic == "%chats":
+        options = _chats(before)
+    else:
+        options = _chat(before, fragment)
+    matching = [o for o in options if o.startswith(fragment)]
+    return (fragment, matching) if matching or fragment.startswith("-") else None
+
+
+def _chat(before: list[str], fragment: str) -> Iterable[str]:
+    from modelhub.magics.chat import OPTIONS
+
+    last = before[-1] if before else ""
+    option = _option(OPTIONS, last)
+    if option is not None and option.value is not None:
+        if option.key == "model":
+            return _model_names(fragment)
+        if option.key == "chat":
+            return _conversations()
+        if option.key == "format":
+            return ("md", "text", "json", "code", "raw")
+        return ()
+    given = {o.key for w in before if (o := _option(OPTIONS, w)) and not o.repeat}
+    return [o.flags[-1] for o in OPTIONS if o.key not in given] if not fragment or fragment.startswith("-") else ()
+
+
+def _models(before: list[str]) -> Iterable[str]:
+    from modelhub.magics.models import LOAD, SHOW, VERBS
+
+    if not before:
+        return VERBS
+    if before[0] in {"list", "ps"}:
+        return ()
+    flags = {"load": LOAD, "show": SHOW}.get(before[0], ())
+    return [*_model_names(""), *(o.flags[-1] for o in flags)]
+
+
+def _chats(before: list[str]) -> Iterable[str]:
+    from modelhub.magics.chats import VERBS
+
+    return VERBS if not before else _conversations()
+
+
+def _option(options: Iterable[Option], flag: str) -> Option | None:
+    return next((o for o in options if flag in o.flags), None)
+
+
+def _conversations() -> list[str]:
+    from modelhub.kernels.hub import hub
+
+    return [c.name for c in hub().conversations]
+
+
+def _model_names(fragment: str) -> list[str]:
+    """Names of models and, when the fragment looks like a path, folders and .gguf files."""
+    from modelhub.kernels.hub import hub
+
+    names = hub().catalog.names()
+    if "/" in fragment or fragment.startswith((".", "~")):
+        head, _, _ = fragment.rpartition("/")
+        folder = Path(head or ("/" if fragment.startswith("/") else ".")).expanduser()
+        try:
+            inside = sorted(folder.iterdir())
+        except OSError:
+            inside = []
+        for path in inside:
+            if path.suffix == ".gguf" or path.is_dir():
+                names.append(f"{head}/{path.name}" + ("/" if path.is_dir() else ""))
+    return names
