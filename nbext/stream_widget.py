@@ -39,13 +39,13 @@ class StreamWidget(anywidget.AnyWidget):
         shown = displayable(text)
         if shown:
             self._trait_values["text"] = self.text + shown
-            self._send(d=shown)
+            self._tell(d=shown)
 
     def progress(self, text: str) -> None:
         """Show what is being done before the text comes."""
-        self._send(p=text)
+        self._tell(p=text)
 
-    def _send(self, **message: str) -> None:
+    def _tell(self, **message: str) -> None:
         self._trait_values["count"] = self.count + 1
         self.send({"n": self.count, **message})
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 from collections.abc import AsyncIterator
 from typing import Any
 
 import modelhub.errors as errors
-from modelhub.errors import ContextTooLong, EngineFailed, EngineMissing, HubError, LoadCancelled, TemplateFailed
+from modelhub.errors import ContextTooLong, EngineCrashed, EngineFailed, EngineMissing, HubError, LoadCancelled, TemplateFailed
 from modelhub.kernels.catalog.card import ModelCard
 from modelhub.kernels.engines.worker_process import INSTALL, WorkerProcess
 from modelhub.kernels.protocol.events import Delta, Ended, Event, Progress, Started
@@ -118,27 +119,42 @@ class LocalEngine:
             await worker.stop()
 
     async def chat(self, request: ChatRequest) -> AsyncIterator[Event]:
-        """Run one request; see `Engine.chat`."""
-        async for progress in self.load():
-            yield progress
+        """Run one request; see `Engine.chat`. A worker that died before it took the request is replaced, once."""
+        for last in (False, True):
+            async for progress in self.load():
+                yield progress
+            taken = False
+            try:
+                async with contextlib.aclosing(self._ask(request)) as events:
+                    async for event in events:
+                        taken = True
+                        yield event
+                return
+            except EngineCrashed:
+                if taken or last:
+                    raise
+
+    async def _ask(self, request: ChatRequest) -> AsyncIterator[Event]:
         worker = self._worker
         assert worker is not None
         plan = plan_of(request)
         messages = for_template(request.messages)
         text = ""
-        async for message in worker.request({"m": "chat", "messages": messages, "tools": None, "plan": plan}):
-            kind = message["m"]
-            if kind == "delta":
-                _, index, piece, tokens, logprobs = message["d"]
-                yield Delta(index, piece, tokens, (_entry(logprobs),) if logprobs else ())
-            elif kind == "prompt":
-                text = message["text"]
-            elif kind == "start":
-                yield Started(self._details(plan, text, message))
-            elif kind == "error":
-                raise self._error(message)
-            elif kind == "done":
-                yield _ended(message)
+        answers = worker.request({"m": "chat", "messages": messages, "tools": None, "plan": plan})
+        async with contextlib.aclosing(answers):
+            async for message in answers:
+                kind = message["m"]
+                if kind == "delta":
+                    _, index, piece, tokens, logprobs = message["d"]
+                    yield Delta(index, piece, tokens, (_entry(logprobs),) if logprobs else ())
+                elif kind == "prompt":
+                    text = message["text"]
+                elif kind == "start":
+                    yield Started(self._details(plan, text, message))
+                elif kind == "error":
+                    raise self._error(message)
+                elif kind == "done":
+                    yield _ended(message)
 
     def _details(self, plan: dict[str, Any], prompt: str, message: Message) -> dict[str, Any]:
         shown = {k: v for k, v in plan.items() if k != "debug"}

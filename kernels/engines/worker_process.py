@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from modelhub.errors import EngineCrashed, EngineMissing, HubError, LoadCancelled, ModelFileError
 from modelhub.kernels.protocol.plan import LoadParams
@@ -43,7 +43,10 @@ class WorkerProcess:
         self._requests: dict[int, asyncio.Queue[Message | None]] = {}
         self._status: deque[asyncio.Future[Message]] = deque()
         self._next = 0
-        self._ending = False
+        self._gone = False
+        self._ending = False  # whether its end was asked for
+        self._said = 0  # lines logged in all, and when it was last heard of
+        self._said_then = 0
         self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod
@@ -88,8 +91,8 @@ class WorkerProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether the process runs and has not been asked to end."""
-        return not self._ending and self.process.returncode is None
+        """Whether the process runs, can be spoken to and has not been asked to end."""
+        return not self._ending and not self._gone and self.process.returncode is None
 
     async def request(self, message: Message) -> AsyncIterator[Message]:
         """Send a request and yield the messages that answer it, the last being `done` or `error`.
@@ -144,12 +147,6 @@ class WorkerProcess:
             task.cancel()
         self._hang_up()
 
-    def kill(self) -> None:
-        """End the process at once."""
-        self._ending = True
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
-
     # -- inside ------------------------------------------------------------------------------------------------------
 
     async def _loaded(self, path: str, progress: Callable[[float], None]) -> None:
@@ -178,9 +175,11 @@ class WorkerProcess:
             (length,) = HEADER.unpack(await self._reader.readexactly(HEADER.size))
             if length > MAX_MESSAGE:
                 return None
-            return unpack(await self._reader.readexactly(length))
+            message = unpack(await self._reader.readexactly(length))
         except (asyncio.IncompleteReadError, OSError, ValueError):
             return None
+        self._said_then = self._said
+        return message
 
     async def _read(self) -> None:
         """Hand the worker's messages to the requests they belong to, until it is gone."""
@@ -195,7 +194,9 @@ class WorkerProcess:
             elif queue := self._requests.get(message["r"]):
                 queue.put_nowait(message)
         if not self._ending:
-            self.kill()  # its link is broken, whatever else it does
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()  # its link is broken, whatever else it does
+        self._gone = True
         self._hang_up()
 
     def _hang_up(self) -> None:
@@ -210,15 +211,17 @@ class WorkerProcess:
             text = line.decode("utf-8", "replace").rstrip()
             if text.strip(". "):
                 self.log.append(text)
+                self._said += 1
 
     async def _crashed(self, when: str) -> HubError:
         """The error for a worker that is gone, with the last it said."""
-        asked = self._ending and self.process.returncode is None
+        asked = self._ending
         code = await self.process.wait()
         if self._tasks:
             await asyncio.wait(self._tasks[:1], timeout=1)
         why = f"signal {-code}" if code < 0 else f"exit code {code}"
-        last = _reason(self.log)
+        fresh = self._said - self._said_then  # what it said since it was last heard of
+        last = _reason(list(self.log)[-fresh:]) if fresh else ""
         return EngineCrashed(
             f"the worker of {self.name} {'was ended' if asked else f'died ({why})'} {when}"
             f"{': ' + last if last else ''}. The next request starts a new one.",
@@ -236,7 +239,7 @@ def _environment() -> dict[str, str]:
     return {**kept, "GGML_NO_BACKTRACE": "1", "PYTHONUNBUFFERED": "1"}
 
 
-def _reason(log: deque[str]) -> str:
+def _reason(log: Iterable[str]) -> str:
     """The line of the log that most likely says why, or an empty string."""
     marks = ("GGML_ASSERT", "error", "failed", "unsupported", "unknown", "invalid", "Error")
     for line in log:

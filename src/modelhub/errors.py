@@ -18,7 +18,6 @@ A message says what was expected, what came, and what to type next, in one line.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Any
 
@@ -102,6 +101,8 @@ class Stopped(KeyboardInterrupt):
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     """The names in `known` most like `name`, best first, at most `count`."""
+    import difflib
+
     lowered = {k.lower(): k for k in known}
     return [lowered[k] for k in difflib.get_close_matches(name.lower(), lowered, n=count, cutoff=0.55)]
 
