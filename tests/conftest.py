@@ -1,0 +1,76 @@
+"""What every test may ask for: a home of its own, a hub over a real worker, a model of random weights, a real kernel."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.append(str(ROOT))  # for benchmarks/ and tiny_model/, which are not installed
+
+from modelhub.kernels.hub import Hub  # noqa: E402 - after the path
+from modelhub.kernels.store.conversations import Conversations  # noqa: E402
+from tests.kernel import Kernel  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The home folder of this test alone; nothing of the user's is read or written."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("MODELHUB_HOME", str(folder))
+    monkeypatch.delenv("MODELHUB_STREAM", raising=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_hub() -> Iterator[Hub]:
+    """One hub for all tests: its workers are started once."""
+    hub = Hub()
+    yield hub
+    hub.close()
+
+
+@pytest.fixture
+def hub(shared_hub: Hub) -> Iterator[Hub]:
+    """The shared hub with no conversations, no default set and a log in this test's home."""
+    shared_hub.log.close()
+    shared_hub.conversations = Conversations()
+    shared_hub._default = None
+    yield shared_hub
+    shared_hub.log.close()
+
+
+@pytest.fixture(scope="session")
+def random_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A GGUF of random weights: 512 tokens of vocabulary and of context."""
+    from benchmarks.random_gguf import write
+
+    return write(tmp_path_factory.mktemp("models") / "random.gguf")
+
+
+@pytest.fixture
+def start_kernel(home: Path) -> Iterator[Callable[..., Kernel]]:
+    """Starts real kernels, with modelhub loaded unless `load=False`; they are ended with the test."""
+    started: list[Kernel] = []
+
+    def start(load: bool = True, **environment: str) -> Kernel:
+        kernel = Kernel({"MODELHUB_HOME": str(home), **environment})
+        started.append(kernel)
+        if load:
+            assert kernel.run("%load_ext modelhub").ok
+        return kernel
+
+    yield start
+    for kernel in started:
+        kernel.stop()
+
+
+@pytest.fixture
+def kernel(start_kernel: Callable[..., Kernel]) -> Any:
+    """A real kernel with modelhub loaded."""
+    return start_kernel()
