@@ -58,6 +58,12 @@ def identity(shell: Any, count: bool = True) -> str:
     return f"{cell}/{number}" if number else cell
 
 
+def out_number(shell: Any) -> int:
+    """The n of the running cell's Out[n]."""
+    # Not execution_count: IPython counts up before the cell runs since 9.18, and behind it before.
+    return int(shell.displayhook.prompt_count)
+
+
 def recorded_errors(shell: Any) -> dict[int, str]:
     """Tracebacks by execution number."""
     cells = _cells(shell)

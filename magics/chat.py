@@ -146,6 +146,7 @@ def _start(shell: Any, asked: Ask) -> tuple[Response, View]:
 
 def _after(shell: Any, asked: Ask, response: Response) -> None:
     """Keep what came: in the variable, and for `Out` also when the cell ends with an error."""
+    from modelhub.magics.cells import out_number
     from modelhub.magics.formatters import mark_shown
     from modelhub.nbext.answer import value
 
@@ -153,8 +154,8 @@ def _after(shell: Any, asked: Ask, response: Response) -> None:
         shell.user_ns[asked.variable] = value(response, asked.form)
     mark_shown(shell, response)
     if response.interrupted:
-        shell.user_ns["Out"][shell.execution_count] = response
-        shell.user_ns[f"_{shell.execution_count}"] = response
+        number = out_number(shell)
+        shell.user_ns["Out"][number] = shell.user_ns[f"_{number}"] = response
 
 
 def _dry_run(asked: Ask) -> None:

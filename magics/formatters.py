@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from modelhub.magics.cells import out_number
+
 _MODULE, _NAME = "modelhub.kernels.response", "Response"
 _SHOWN = "_modelhub_shown_in"
 
@@ -26,12 +28,12 @@ def register(shell: Any) -> Any:
 
 def mark_shown(shell: Any, response: Any) -> None:
     """The running cell has shown `response` already."""
-    setattr(response, _SHOWN, shell.execution_count)
+    setattr(response, _SHOWN, out_number(shell))
 
 
 def show(shell: Any, response: Any) -> None:
     """Display `response`, unless the running cell did."""
-    if getattr(response, _SHOWN, None) == shell.execution_count:
+    if getattr(response, _SHOWN, None) == out_number(shell):
         return
     from modelhub.nbext.live import show as show_live
     from modelhub.nbext.live import view
