@@ -95,7 +95,10 @@ def _add(writer: gguf.GGUFWriter, name: str, rows: int, columns: int, quant: str
     if quant == "F32":
         writer.add_tensor(name, random.standard_normal((rows, columns), dtype=np.float32) * np.float32(scale))
         return
-    width, kind = {"Q4_0": (18, gguf.GGMLQuantizationType.Q4_0), "Q8_0": (34, gguf.GGMLQuantizationType.Q8_0)}[quant]
+    width, kind = {
+        "Q4_0": (18, gguf.GGMLQuantizationType.Q4_0),
+        "Q8_0": (34, gguf.GGMLQuantizationType.Q8_0),
+    }[quant]
     blocks = random.integers(0, 256, (rows, columns // 32, width), dtype=np.uint8)
     step = np.float16(scale / (4.6 if quant == "Q4_0" else 74))  # random nibbles, bytes: their standard deviation
     blocks[:, :, :2] = np.frombuffer(step.tobytes(), np.uint8)

@@ -87,7 +87,9 @@ class Hub:
         """Everything up to running: see `chat`. Raises the same, and changes nothing. `warnings` are passed on."""
         name = model if model is not None else self.default_model
         if not isinstance(name, str) or not name.strip():
-            raise BadRequest(f"model must be the name of a model; got {name!r}. Type %models to see them", param="model")
+            raise BadRequest(
+                f"model must be the name of a model; got {name!r}. Type %models to see them", param="model"
+            )
         asked = _messages(prompt)
         place = None
         history: list[Message] = []
@@ -175,7 +177,11 @@ class Hub:
         return cards + [e.card for e in self._engines.values() if e.card.path not in paths]
 
     def load(
-        self, name: str, progress: Callable[[float], None] = lambda part: None, reload: bool = False, **params: Any
+        self,
+        name: str,
+        progress: Callable[[float], None] = lambda part: None,
+        reload: bool = False,
+        **params: Any,
     ) -> LocalEngine:
         """Load a model and wait for it; an interrupt stops the loading.
 

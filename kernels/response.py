@@ -55,7 +55,7 @@ class Response:
         return self._done
 
     def text(self, choice: int = 0) -> str:
-        """The whole text of one choice; waits for the end. Raises what ended it badly; the partial text is `.partial`."""
+        """The whole text of one choice; waits for the end. Raises what ended it badly; `partial` has what came."""
         self._wait_done()
         return self.partial(choice)
 
@@ -71,7 +71,12 @@ class Response:
         """The answer as OpenAI's `chat.completion` object; waits for the end."""
         self._wait_done()
         return completion(
-            self.id, self.created, self.request.model, self._choices, self.usage(), bool(self.request.logprobs)
+            self.id,
+            self.created,
+            self.request.model,
+            self._choices,
+            self.usage(),
+            bool(self.request.logprobs),
         )
 
     def usage(self) -> dict[str, Any]:
@@ -94,7 +99,11 @@ class Response:
     def debug(self) -> dict[str, Any]:
         """What really happened: rendered prompt, token counts, timings, sampling chain, load and request parameters."""
         timings = self.timings()
-        return {**self._debug, "usage": self._usage_so_far(), "timings": {**self._debug.get("timings", {}), **timings}}
+        return {
+            **self._debug,
+            "usage": self._usage_so_far(),
+            "timings": {**self._debug.get("timings", {}), **timings},
+        }
 
     def timings(self) -> dict[str, float | None]:
         """Seconds to the first token and in all, and tokens a second after the first (as the engine measured them)."""
@@ -188,7 +197,12 @@ class Response:
             "created": self.created,
             "request": self.request.to_dict(),
             "choices": [
-                {"text": self.partial(i), "logprobs": c.logprobs, "tokens": c.tokens, "finish_reason": c.finish}
+                {
+                    "text": self.partial(i),
+                    "logprobs": c.logprobs,
+                    "tokens": c.tokens,
+                    "finish_reason": c.finish,
+                }
                 for i, c in enumerate(self._choices)
             ],
             "usage": self._usage_so_far(),

@@ -55,7 +55,11 @@ def listing() -> Table:
 
     conversations = hub().conversations
     rows = [
-        {"name": c.name, "turns": len(c.turns), "last": _first_line(c.turns[-1].asked[-1].content) if c.turns else ""}
+        {
+            "name": c.name,
+            "turns": len(c.turns),
+            "last": _first_line(c.turns[-1].asked[-1].content) if c.turns else "",
+        }
         for c in conversations
     ]
     shown = [{**{k: str(v) for k, v in r.items()}, "name": _starred(str(r["name"]), conversations)} for r in rows]
@@ -91,7 +95,9 @@ def log() -> Table:
             "id": str(row["id"]).removeprefix("chatcmpl-")[:8],
             "when": time.strftime("%Y-%m-%d %H:%M", time.localtime(row["begun"])),
             "model": str(row["model"]),
-            "state": "cut off" if row["state"] == "running" and row["kernel"] != hub().log.kernel else str(row["state"]),
+            "state": "cut off"
+            if row["state"] == "running" and row["kernel"] != hub().log.kernel
+            else str(row["state"]),
             "text": _first_line(row["text"]),
         }
         for row in rows

@@ -1,4 +1,4 @@
-"""How a Response is shown when it is the value of a cell: as its bundle, and not a second time in the cell that made it."""
+"""How a Response is shown when it is the value of a cell: as its bundle, and not twice in the cell that made it."""
 
 from __future__ import annotations
 

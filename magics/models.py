@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from modelhub.errors import BadRequest, StoreFailed, did_you_mean
@@ -10,7 +11,12 @@ from modelhub.magics.options import Option, help_text, parse, whole
 from modelhub.magics.table import Table, size_text
 
 LOAD = (
-    Option(("-c", "--context"), "tokens a conversation may have, default: what the model was trained for", "N", whole),
+    Option(
+        ("-c", "--context"),
+        "tokens a conversation may have, default: what the model was trained for",
+        "N",
+        whole,
+    ),
     Option(("--gpu-layers",), "layers to put on the GPU, default: as many as fit", "N", whole),
     Option(("--threads",), "threads for decoding, default: half of the cores", "N", whole),
     Option(("--batch",), "prompt tokens evaluated at once, default 512", "N", whole),
@@ -45,9 +51,12 @@ def run(line: str) -> Any:
         return listing()
     if verb not in VERBS:
         raise BadRequest(
-            f"%models has no {verb!r}.{did_you_mean(verb, VERBS)} There are {', '.join(VERBS)}; type %models? to see more"
+            f"%models has no {verb!r}.{did_you_mean(verb, VERBS)} There are {', '.join(VERBS)}; "
+            "type %models? to see more"
         )
-    actions = {"show": show, "load": load, "unload": unload, "default": default, "ps": lambda _rest: ps()}
+    if verb == "ps":
+        return ps()
+    actions: dict[str, Callable[[str], Any]] = {"show": show, "load": load, "unload": unload, "default": default}
     return actions[verb](rest.strip())
 
 
@@ -108,11 +117,11 @@ def show(rest: str) -> Table:
         "licence": card.licence, "chat template": "in the file" if card.has_template else "none: ChatML is used",
         "state": engine.state, **{f"loaded {k}": v for k, v in engine.loaded.items()},
     }  # fmt: skip
-    rows = [{"what": k, "value": v} for k, v in facts.items() if v is not None]
-    shown = [
-        {"what": r["what"], "value": size_text(r["value"]) if r["what"] == "size" else _text(r["value"])} for r in rows
-    ]
-    return Table(rows, shown)
+    known = {k: v for k, v in facts.items() if v is not None}
+    shown = {k: _text(v) for k, v in known.items()} | {"size": size_text(card.size)}
+    return Table(
+        [{"what": k, "value": v} for k, v in known.items()], [{"what": k, "value": v} for k, v in shown.items()]
+    )
 
 
 def load(rest: str) -> Table:

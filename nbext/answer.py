@@ -112,7 +112,12 @@ def _record(response: Response) -> dict[str, Any]:
         }
         for choice in data["choices"]
     ]
-    record = {"version": 1, "request": data["request"], "choices": choices, "interrupted": data["interrupted"]}
+    record = {
+        "version": 1,
+        "request": data["request"],
+        "choices": choices,
+        "interrupted": data["interrupted"],
+    }
     return json.loads(json.dumps(record).encode("utf-8", "replace"))  # type: ignore[no-any-return]  # JSON made above
 
 

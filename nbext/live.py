@@ -1,9 +1,8 @@
 """An answer while it comes: the ways to show it, and the loop that feeds them.
 
-`widget` sends additions to a small widget at 10 Hz and swaps it for the finished bundle: the work is proportional to the
-text. `display` updates the whole text, each time it has grown by a part of itself, where widgets are not to be had.
-`final` shows the finished bundle alone: for CI, and what `--no-stream` asks for. `terminal` prints. `text` prints too, and
-ends with a newline, for output that is read line by line.
+`widget` sends additions to a small widget at 10 Hz and swaps it for the finished bundle: the work is proportional to
+the text. `display` updates the whole text, each time it has grown by a part of itself, where widgets are not to be had.
+`final` shows the finished bundle alone: for CI, and what `--no-stream` asks for. `text` prints.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from modelhub.nbext.markdown import displayable, preformatted
 TICK = 0.1  # seconds between two showings
 GROWTH = 1.03  # `display` waits until the text is this much longer
 OPEN_WIDGETS = 8  # finished widgets kept open for pages that were loaded anew while they streamed
-MODES = ("auto", "widget", "display", "final", "terminal", "text")
+MODES = ("auto", "widget", "display", "final", "text")
 
 
 class View(Protocol):
@@ -46,7 +45,7 @@ def view(form: str, stream: bool = True) -> View:
     if mode not in MODES:
         raise BadRequest(f"MODELHUB_STREAM must be one of {', '.join(MODES)}; got {mode!r}")
     kernel = _in_kernel()
-    if mode in {"terminal", "text"} or not kernel:
+    if mode == "text" or not kernel:
         return _TerminalView(form)
     if mode == "final" or not stream:
         return _FinalView(form)
@@ -231,5 +230,3 @@ def _in_kernel() -> bool:
 def _no_widgets() -> bool:
     """Whether this front end is known to fetch widgets from elsewhere, or not to show them."""
     return "google.colab" in sys.modules or "VSCODE_PID" in os.environ or "VSCODE_CWD" in os.environ
-
-

@@ -18,7 +18,7 @@ from modelhub.nbext.markdown import displayable
 STATIC = Path(__file__).resolve().parent / "static"
 
 
-class StreamWidget(anywidget.AnyWidget):
+class StreamWidget(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget and traitlets are not followed
     """Shows growing text."""
 
     _esm = (STATIC / "stream.js").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""The static token view: every token tinted by its probability, its alternatives on hover, a table of the doubtful ones.
+"""The static token view: tokens tinted by their probability, alternatives on hover, a table of the doubtful ones.
 
 Plain HTML with inline styles: no script, nothing to load, readable in a notebook that nobody runs.
 """

@@ -1,4 +1,4 @@
-"""What every test may ask for: a home of its own, a hub over a real worker, a model of random weights, a real kernel."""
+"""What every test may ask for: a home of its own, a hub over a real worker, a random model, a real kernel."""
 
 from __future__ import annotations
 

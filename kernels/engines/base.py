@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, Protocol
 
 from modelhub.kernels.catalog.card import ModelCard
@@ -23,7 +23,7 @@ class Engine(Protocol):
     def state(self) -> str:
         """`downloaded`, `loading`, `running` or `failed`."""
 
-    async def load(self, params: LoadParams) -> AsyncIterator[Event]:
+    async def load(self, params: LoadParams) -> AsyncGenerator[Event]:
         """Make the model ready, yielding Progress; at once when it is loaded so already. Raises HubError."""
         if False:
             yield
@@ -31,7 +31,7 @@ class Engine(Protocol):
     async def unload(self) -> None:
         """Free the model's memory; a running request is cancelled."""
 
-    async def chat(self, request: ChatRequest) -> AsyncIterator[Event]:
+    async def chat(self, request: ChatRequest) -> AsyncGenerator[Event]:
         """Run one request, loading the model first if need be. Closing the iterator cancels the request.
 
         Raises HubError; what was yielded before stands.

@@ -5,11 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import modelhub.errors as errors
-from modelhub.errors import ContextTooLong, EngineCrashed, EngineFailed, EngineMissing, HubError, LoadCancelled, TemplateFailed
+from modelhub.errors import (
+    ContextTooLong,
+    EngineCrashed,
+    EngineFailed,
+    EngineMissing,
+    HubError,
+    LoadCancelled,
+    TemplateFailed,
+)
 from modelhub.kernels.catalog.card import ModelCard
 from modelhub.kernels.engines.worker_process import INSTALL, WorkerProcess
 from modelhub.kernels.protocol.events import Delta, Ended, Event, Progress, Started
@@ -62,7 +70,7 @@ class LocalEngine:
         """The last lines of the worker's log."""
         return list(self._worker.log) if self._worker is not None else []
 
-    async def load(self, params: LoadParams | None = None) -> AsyncIterator[Event]:
+    async def load(self, params: LoadParams | None = None) -> AsyncGenerator[Event]:
         """Make the model ready, yielding Progress. With other `params` than it has, it is loaded again.
 
         Callers that arrive while it loads wait for the same load; when the last of them gives up, it is cancelled.
@@ -118,7 +126,7 @@ class LocalEngine:
         if worker is not None:
             await worker.stop()
 
-    async def chat(self, request: ChatRequest) -> AsyncIterator[Event]:
+    async def chat(self, request: ChatRequest) -> AsyncGenerator[Event]:
         """Run one request; see `Engine.chat`. A worker that died before it took the request is replaced, once."""
         for last in (False, True):
             async for progress in self.load():
@@ -134,7 +142,7 @@ class LocalEngine:
                 if taken or last:
                     raise
 
-    async def _ask(self, request: ChatRequest) -> AsyncIterator[Event]:
+    async def _ask(self, request: ChatRequest) -> AsyncGenerator[Event]:
         worker = self._worker
         assert worker is not None
         plan = plan_of(request)
@@ -181,8 +189,8 @@ class LocalEngine:
             )  # fmt: skip
         if kind == "TemplateFailed":
             return TemplateFailed(f"the chat template of {self.card.id} cannot be used: {text}")
-        known = getattr(errors, kind, EngineFailed)
-        return known(f"{self.card.id}: {text}")  # type: ignore[no-any-return]  # one of our own classes, by name
+        known: type[HubError] = getattr(errors, kind, EngineFailed)
+        return known(f"{self.card.id}: {text}")
 
     async def status(self) -> dict[str, Any]:
         """Pid, memory in bytes and the scheduler's figures; empty when nothing is loaded."""

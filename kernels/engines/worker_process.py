@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 
 from modelhub.errors import EngineCrashed, EngineMissing, HubError, LoadCancelled, ModelFileError
 from modelhub.kernels.protocol.plan import LoadParams
@@ -50,9 +50,7 @@ class WorkerProcess:
         self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod
-    async def start(
-        cls, name: str, path: str, load: LoadParams, progress: Callable[[float], None]
-    ) -> WorkerProcess:
+    async def start(cls, name: str, path: str, load: LoadParams, progress: Callable[[float], None]) -> WorkerProcess:
         """Start a worker and load the GGUF at `path` into it.
 
         Cancelling this kills the process. Raises EngineMissing, ModelFileError (the file was refused) or
@@ -94,7 +92,7 @@ class WorkerProcess:
         """Whether the process runs, can be spoken to and has not been asked to end."""
         return not self._ending and not self._gone and self.process.returncode is None
 
-    async def request(self, message: Message) -> AsyncIterator[Message]:
+    async def request(self, message: Message) -> AsyncGenerator[Message]:
         """Send a request and yield the messages that answer it, the last being `done` or `error`.
 
         Closing the iterator early cancels the request in the worker. Raises EngineCrashed.
@@ -164,7 +162,9 @@ class WorkerProcess:
                 await asyncio.wait(self._tasks)  # the log is whole once the process is gone
                 why = _reason(self.log)
                 raise ModelFileError(
-                    f"cannot load {path!r}: {message['text']}{': ' + why if why else ''}", path=path, log=list(self.log)
+                    f"cannot load {path!r}: {message['text']}{': ' + why if why else ''}",
+                    path=path,
+                    log=list(self.log),
                 )
             elif message["m"] == "ready":
                 self.model = message["model"]

@@ -25,7 +25,9 @@ class Rule:
     except_values: tuple[Any, ...] = ()
 
 
-H, N, X = "honoured", "no-op", "rejected"
+H: Status = "honoured"
+N: Status = "no-op"
+X: Status = "rejected"
 _LATER = "the local engine does not have it yet"
 
 LOCAL: dict[str, Rule] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -42,8 +43,6 @@ def _plain(message: Message) -> dict[str, Any]:
 def _call(call: dict[str, Any]) -> dict[str, Any]:
     function = dict(call.get("function", {}))
     if isinstance(function.get("arguments"), str):
-        try:
+        with contextlib.suppress(ValueError):
             function["arguments"] = json.loads(function["arguments"])
-        except ValueError:
-            pass
     return {**call, "function": function}

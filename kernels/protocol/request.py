@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from modelhub.errors import BadRequest, did_you_mean
 
@@ -144,7 +152,7 @@ class ChatRequest(_Strict):
                     (text or "").encode("utf-8")
                 except UnicodeEncodeError as error:
                     raise ValueError(
-                        f"message {number} holds half a character (a lone surrogate, {ascii((text or '')[error.start])}) "
+                        f"message {number} holds half a character (a lone surrogate, {(text or '')[error.start]!a}) "
                         f"at position {error.start}; remove it or decode the text properly"
                     ) from None
         return messages
@@ -208,7 +216,7 @@ def _unknown(name: str, known: list[str]) -> BadRequest:
 
 def _in_one_line(error: ValidationError) -> BadRequest:
     """Pydantic's report as one line: which field, what was expected, what came."""
-    problems = []
+    problems: list[tuple[str, str]] = []
     param = ""
     # Alternatives of a union are reported one by one, the names of their types in the path; the first says enough.
     for problem in error.errors(include_url=False):

@@ -40,7 +40,11 @@ class Place:
             return None
         text = f"replaces turn {self.kept + 1}"
         if self.dropped:
-            later = f"turn {self.kept + 2}" if self.dropped == 1 else f"turns {self.kept + 2} to {self.kept + 1 + self.dropped}"
+            later = (
+                f"turn {self.kept + 2}"
+                if self.dropped == 1
+                else f"turns {self.kept + 2} to {self.kept + 1 + self.dropped}"
+            )
             text += f"; {later}, built on it, {'is' if self.dropped == 1 else 'are'} not sent any more"
         return text
 

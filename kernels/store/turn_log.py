@@ -81,8 +81,7 @@ class TurnLog:
     def report(self, error: BaseException) -> str | None:
         """A warning for a log that cannot be written; None when the same was said before."""
         text = (
-            f"this turn is not in the log: {path()} cannot be written ({error}); "
-            "set MODELHUB_HOME to a folder that can"
+            f"this turn is not in the log: {path()} cannot be written ({error}); set MODELHUB_HOME to a folder that can"
         )
         if text == self._reported:
             return None

@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 from modelhub.kernels.worker.link import Link, Message
 
@@ -32,7 +33,7 @@ class Worker:
         """Load the model that `load` asks for, or say why not and exit."""
         self.link = link
         self.inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self._abort = lambda: None
+        self._abort: Callable[[], None] = lambda: None
         threading.Thread(target=self._read, name="modelhub-link", daemon=True).start()
         _log_to_stderr()
         from modelhub.kernels.worker.model import LoadedModel, LoadFailed
@@ -114,7 +115,8 @@ def _log_to_stderr() -> None:
 
     from llama_cpp import llama_cpp as lc
 
-    lc.llama_log_set(ctypes.cast(None, lc.llama_log_callback), ctypes.c_void_p(0))
+    none = ctypes.cast(ctypes.c_void_p(0), lc.llama_log_callback)
+    lc.llama_log_set(none, ctypes.c_void_p(0))
 
 
 def _end_with_parent() -> None:

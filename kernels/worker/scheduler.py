@@ -57,9 +57,7 @@ class Scheduler:
         for index in range(plan["n"]):
             seed = (plan["seed"] + index) & 0xFFFFFFFF
             choice = Choice(request, index, seed, StreamText(plan["stop"]))
-            choice.chain, names = sampling.build(
-                plan, seed, self.model.vocabulary.size, self.model.context_length
-            )
+            choice.chain, names = sampling.build(plan, seed, self.model.vocabulary.size, self.model.context_length)
             request.choices.append(choice)
             if index == 0:
                 chain = names
@@ -185,9 +183,11 @@ class Scheduler:
         pointer = lc.llama_get_logits_ith(self.model.context, row)
         logits = np.ctypeslib.as_array(pointer, (self.model.vocabulary.size,))
         value, top = chosen_and_top(logits, token, plan["top_logprobs"])
-        return [*_spelled(piece, self.model.vocabulary.name(token)), value, [
-            [*_spelled(self.model.vocabulary.piece(t), self.model.vocabulary.name(t)), v] for t, v in top
-        ]]
+        return [
+            *_spelled(piece, self.model.vocabulary.name(token)),
+            value,
+            [[*_spelled(self.model.vocabulary.piece(t), self.model.vocabulary.name(t)), v] for t, v in top],
+        ]
 
     # -- slots -------------------------------------------------------------------------------------------------------
 
@@ -258,9 +258,7 @@ class Scheduler:
     def _undo(self) -> None:
         """Forget what a failed decode may have left in memory."""
         for slot in self.slots:
-            if slot.choice is not None and not lc.llama_memory_seq_rm(
-                self.model.memory, slot.id, len(slot.tokens), -1
-            ):
+            if slot.choice is not None and not lc.llama_memory_seq_rm(self.model.memory, slot.id, len(slot.tokens), -1):
                 lc.llama_memory_seq_rm(self.model.memory, slot.id, -1, -1)
                 slot.tokens.clear()
 

@@ -21,7 +21,8 @@ MAX_TEXT = 16 * 1024 * 1024  # characters of a rendered prompt
 
 # Used where a model file has no template. The format is ChatML, which llama.cpp too falls back on.
 CHATML = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}"
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 

@@ -28,12 +28,15 @@ def test_running_a_cell_again_replaces_its_turn(kernel: Kernel) -> None:
 
 
 def test_stopping_keeps_what_came(kernel: Kernel) -> None:
-    """An interrupt ends the cell at once with one line; the partial text stays in the cell, in Out and in the history."""
+    """An interrupt ends the cell at once with one line; what came stays in the cell, in Out and in the history."""
     ran = kernel.run(STORY, interrupt=lambda r: len(streamed_text(r)) > 60)
     assert ran.error.startswith("Stopped: the answer was stopped after ")
     assert "\n" not in ran.error
     partial = ran.outputs[-1]["text/plain"]
     assert partial.startswith(streamed_text(ran)[:60])
     assert kernel.value(f"Out[{ran.reply['execution_count']}].text()") == repr(partial)
-    assert kernel.value("Out and [*__import__('modelhub').hub().conversations][0].turns[-1].response.interrupted") == "True"
+    assert (
+        kernel.value("Out and [*__import__('modelhub').hub().conversations][0].turns[-1].response.interrupted")
+        == "True"
+    )
     assert kernel.run("%%chat -t 0 --new\nWhat is the capital of Peru?").ok
