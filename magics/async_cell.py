@@ -1,7 +1,7 @@
 """`%%chat` as an async cell: the kernel's loop stays free while the answer comes, so Stop and sliders live.
 
 An input transformer turns a cell that begins with `%%chat` into one top-level `await`. Inside `%%time`,
-`run_cell_magic` and wherever else a cell is transformed while another runs, the plain synchronous magic does the same work.
+`run_cell_magic` and wherever else a cell is transformed while another runs, the plain synchronous magic does the same.
 """
 
 from __future__ import annotations

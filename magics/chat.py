@@ -48,8 +48,8 @@ HELP = f"""Ask a language model.
 
 The answer streams into the cell and is its value (Out[n], a Response). Conversations are remembered: a cell goes on
 where the last one ended, and running a cell again replaces its own turn. {{{{name}}}} puts in the value of a variable,
-{{{{In[3]}}}}, {{{{Out[3]}}}} and {{{{Err[3]}}}} the input, value and error of cell 3. %%mh is the same magic by a name that
-collides with nothing. See also %models and %chats.
+{{{{In[3]}}}}, {{{{Out[3]}}}} and {{{{Err[3]}}}} the input, value and error of cell 3. %%mh is the same magic by a name
+that collides with nothing. See also %models and %chats.
 
 {help_text(OPTIONS)}
 """
