@@ -11,7 +11,7 @@ NBVAL := --nbval --nbval-current-env --nbval-sanitize-with notebooks/nbval.cfg
 .PHONY: lab demo test lint bench tiny-model clean
 
 lab: $(VENV)/.lab
-	$(BIN)/jupyter lab notebooks/01_quickstart.ipynb
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/01_quickstart.ipynb
 
 demo: $(VENV)/.lab
 	$(BIN)/python -m modelhub demo notebooks/01_quickstart.ipynb

@@ -85,6 +85,7 @@ class LocalEngine:
         task = self._starting
         if task is None:
             task = self._starting = asyncio.create_task(self._start())
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to ask
             self._waiting = 0
         self._waiting += 1
         try:

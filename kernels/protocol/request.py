@@ -13,6 +13,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     StringConstraints,
     ValidationError,
     field_validator,
@@ -22,6 +23,7 @@ from pydantic import (
 from modelhub.errors import BadRequest, did_you_mean
 
 Text = Annotated[str, StringConstraints(min_length=1)]
+Json = dict[str, JsonValue]  # what is passed on as it is must at least be JSON
 
 
 class _Strict(BaseModel):
@@ -33,9 +35,9 @@ class Part(_Strict):
 
     type: Literal["text", "image_url", "input_audio", "file", "refusal"]
     text: str | None = None
-    image_url: dict[str, Any] | None = None
-    input_audio: dict[str, Any] | None = None
-    file: dict[str, Any] | None = None
+    image_url: Json | None = None
+    input_audio: Json | None = None
+    file: Json | None = None
     refusal: str | None = None
 
 
@@ -45,9 +47,9 @@ class Message(_Strict):
     role: Literal["developer", "system", "user", "assistant", "tool", "function"]
     content: str | list[Part] | None = None
     name: str | None = None
-    tool_calls: list[dict[str, Any]] | None = None
+    tool_calls: list[Json] | None = None
     tool_call_id: str | None = None
-    function_call: dict[str, Any] | None = None
+    function_call: Json | None = None
     refusal: str | None = None
 
 
@@ -73,7 +75,7 @@ class Extension(_Strict):
     dry_sequence_breakers: list[str] | None = None
     top_n_sigma: float | None = Field(None, ge=0)
     grammar: str | None = None
-    json_schema: dict[str, Any] | None = None
+    json_schema: Json | None = None
     ignore_eos: bool | None = None
     min_tokens: int | None = Field(None, ge=0)
     n_keep: int | None = Field(None, ge=-1)
@@ -83,7 +85,7 @@ class Extension(_Strict):
     trimstrings: list[str] | None = None
     suppress: list[str] | None = None
     logit_bias_by_text: dict[str, float] | None = None
-    chat_template_kwargs: dict[str, Any] | None = None
+    chat_template_kwargs: Json | None = None
     cache_prompt: bool | None = None
     debug: bool | None = None
     roles: dict[str, str] | None = None
@@ -103,17 +105,17 @@ class ChatRequest(_Strict):
     seed: int | None = Field(None, ge=-(1 << 63), lt=1 << 63)
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     presence_penalty: float | None = Field(None, ge=-2, le=2)
-    logit_bias: dict[int, Annotated[float, Field(ge=-100, le=100)]] | None = None
+    logit_bias: dict[Annotated[int, Field(ge=0)], Annotated[float, Field(ge=-100, le=100)]] | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
-    response_format: dict[str, Any] | None = None
-    tools: list[dict[str, Any]] | None = None
-    tool_choice: str | dict[str, Any] | None = None
+    response_format: Json | None = None
+    tools: list[Json] | None = None
+    tool_choice: str | Json | None = None
     parallel_tool_calls: bool | None = None
-    functions: list[dict[str, Any]] | None = Field(None, min_length=1, max_length=128)
-    function_call: str | dict[str, Any] | None = None
+    functions: list[Json] | None = Field(None, min_length=1, max_length=128)
+    function_call: str | Json | None = None
     stream: bool | None = None
-    stream_options: dict[str, Any] | None = None
+    stream_options: Json | None = None
     store: bool | None = None
     metadata: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]] | None = Field(
         None, max_length=16
@@ -121,16 +123,16 @@ class ChatRequest(_Strict):
     user: str | None = None
     safety_identifier: str | None = Field(None, max_length=64)
     prompt_cache_key: str | None = None
-    prompt_cache_options: dict[str, Any] | None = None
+    prompt_cache_options: Json | None = None
     prompt_cache_retention: Literal["in_memory", "24h"] | None = None
     service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
     modalities: list[Literal["text", "audio"]] | None = None
-    audio: dict[str, Any] | None = None
-    prediction: dict[str, Any] | None = None
+    audio: Json | None = None
+    prediction: Json | None = None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
-    web_search_options: dict[str, Any] | None = None
-    moderation: dict[str, Any] | None = None
+    web_search_options: Json | None = None
+    moderation: Json | None = None
     x_modelhub: Extension | None = None
 
     @field_validator("logit_bias", mode="before")
@@ -216,20 +218,29 @@ def _unknown(name: str, known: list[str]) -> BadRequest:
 
 def _in_one_line(error: ValidationError) -> BadRequest:
     """Pydantic's report as one line: which field, what was expected, what came."""
-    problems: list[tuple[str, str]] = []
-    param = ""
-    # Alternatives of a union are reported one by one, the names of their types in the path; the first says enough.
+    problems: dict[str, Any] = {}
+    # Alternatives of a union are reported one by one; the one that got deepest into the value says most.
     for problem in error.errors(include_url=False):
-        path = [str(p) for p in problem["loc"] if not str(p).startswith(("str", "list[", "constrained", "function-"))]
-        name = ".".join(path).replace("x_modelhub.", "")
-        if any(name.split(".")[0] == seen.split(".")[0] for seen, _ in problems):
-            continue
+        loc = problem["loc"]
+        field = str(loc[1] if len(loc) > 1 and loc[0] == "x_modelhub" else loc[0] if loc else "")
+        if field not in problems or len(loc) > len(problems[field]["loc"]):
+            problems[field] = problem
+    names = [_path(p["loc"]) for p in problems.values()]
+    texts = []
+    for name, problem in zip(names, problems.values(), strict=True):
         what = problem["msg"].removeprefix("Value error, ")
         what = what[0].lower() + what[1:]
         came = "" if problem["type"] in {"missing", "value_error"} else f"; got {_short(problem['input'])}"
-        problems.append((name, f"{name}: {what}{came}" if name else what))
-        param = param or name
-    return BadRequest("; ".join(text for _, text in problems), param=param)
+        texts.append(f"{name}: {what}{came}" if name else what)
+    return BadRequest("; ".join(texts), param=next((n for n in names if n), ""))
+
+
+def _path(loc: tuple[int | str, ...]) -> str:
+    """Where in the request, without the names pydantic gives to the alternatives of a union."""
+    path = [str(p) for p in loc]
+    kinds = ("list[", "dict[", "constrained", "function-")
+    kept = path[:1] + [p for p in path[1:] if p not in {"str", "[key]"} and not p.startswith(kinds)]
+    return ".".join(kept).removeprefix("x_modelhub.")
 
 
 def _short(value: Any) -> str:

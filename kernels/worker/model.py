@@ -14,7 +14,9 @@ from modelhub.kernels.worker.template import CHATML, ChatTemplate, TemplateError
 from modelhub.kernels.worker.vocabulary import Vocabulary
 
 SMALL_BYTES = 64 * 1024 * 1024  # below this a second thread costs more than it brings
-CACHE_BYTES = 1 << 30  # the most that prefixes of several conversations may take, beyond one full context
+CACHE_BYTES = 256 << 20  # the most that prefixes of several conversations may take, beyond one full context
+FREE_SHARE = 0.25  # of the free memory, for the context of a model that was trained for a very long one
+MIN_CONTEXT = 2048
 
 
 class LoadFailed(Exception):
@@ -36,7 +38,7 @@ class LoadedModel:
         self.model = self._load(path, load, progress)
         self.vocabulary = Vocabulary(self.model)
         self.trained_context = int(lc.llama_model_n_ctx_train(self.model))
-        self.context_length = min(load["context"] or self.trained_context, 1 << 20)
+        self.context_length = load["context"] or min(self.trained_context, self._fitting())
         self.slots = int(load["slots"])
         self.batch = int(load["batch"])
         self.context = self._make_context(load)
@@ -107,7 +109,9 @@ class LoadedModel:
         params.n_batch = params.n_ubatch = self.batch
         params.n_seq_max = self.slots
         params.n_threads = self.threads
-        params.n_threads_batch = int(load["threads"]) or (1 if small else cores)
+        # One core is left to the kernel and its server: with a thread a core and one busy neighbour, llama.cpp's
+        # threads wait for each other and everything takes many times as long.
+        params.n_threads_batch = int(load["threads"]) or (1 if small else max(1, cores - 1))
         params.kv_unified = True  # cells belong to whoever needs them, and a shared prefix is kept once
         params.no_perf = True
         # strlen as the abort callback: it is true as soon as the flag's first byte is set, takes no interpreter
@@ -122,12 +126,20 @@ class LoadedModel:
             raise LoadFailed(f"llama.cpp could not make a context of {params.n_ctx:,} tokens; ask for a smaller one")
         return context
 
-    def _cells(self) -> int:
-        """How many tokens the context holds for all sequences together: one full context, and room for more."""
+    def _token_bytes(self) -> int:
+        """Bytes of keys and values (16 bits each) that one token takes in the context."""
         layers = int(lc.llama_model_n_layer(self.model))
         width = int(lc.llama_model_n_embd(self.model)) * int(lc.llama_model_n_head_kv(self.model))
-        per_token = max(1, 4 * layers * width // max(1, int(lc.llama_model_n_head(self.model))))  # K and V, 16 bits
-        spare = min(self.slots - 1, CACHE_BYTES // (per_token * self.context_length))
+        return max(1, 4 * layers * width // max(1, int(lc.llama_model_n_head(self.model))))
+
+    def _fitting(self) -> int:
+        """The longest context, a multiple of 256 tokens, that takes no more than FREE_SHARE of the free memory."""
+        tokens = int(_free_memory() * FREE_SHARE) // self._token_bytes()
+        return max(MIN_CONTEXT, tokens // 256 * 256)
+
+    def _cells(self) -> int:
+        """How many tokens the context holds for all sequences together: one full context, and room for more."""
+        spare = min(self.slots - 1, CACHE_BYTES // (self._token_bytes() * self.context_length))
         return self.context_length * (1 + spare)
 
     def _template(self) -> ChatTemplate | None:
@@ -138,3 +150,15 @@ class LoadedModel:
         except TemplateError as error:
             self.template_error = str(error)
             return None
+
+
+def _free_memory() -> int:
+    """Bytes of memory that can be had without swapping; 8 GiB where the system does not say."""
+    try:
+        with open("/proc/meminfo") as file:  # noqa: PTH123 - a file of the system, not of the user
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 8 << 30

@@ -25,6 +25,7 @@ from modelhub.kernels.worker.step_batch import StepBatch
 from modelhub.kernels.worker.stream_text import StreamText
 
 CHUNK_BESIDE_STREAMS = 32  # prompt tokens a step while others stream: more would hold them up
+SPARE_CELLS = 64  # room a newcomer must leave, or it would be put back at once
 QUEUE_LIMIT = 256  # requests waiting; one more is refused
 
 
@@ -56,7 +57,7 @@ class Scheduler:
         request = Request(message["r"], prompt, plan, [], received, template_seconds=template_seconds)
         for index in range(plan["n"]):
             seed = (plan["seed"] + index) & 0xFFFFFFFF
-            choice = Choice(request, index, seed, StreamText(plan["stop"]))
+            choice = Choice(request, index, seed, StreamText(plan["stop"]), prompt)
             choice.chain, names = sampling.build(plan, seed, self.model.vocabulary.size, self.model.context_length)
             request.choices.append(choice)
             if index == 0:
@@ -128,8 +129,8 @@ class Scheduler:
                 break
             assert choice.slot is not None
             done = len(choice.slot.tokens)
-            chunk = choice.request.prompt[done : done + room]
-            batch.add(choice, chunk, done, last=done + len(chunk) == len(choice.request.prompt))
+            chunk = choice.prompt[done : done + room]
+            batch.add(choice, chunk, done, last=done + len(chunk) == len(choice.prompt))
             room -= len(chunk)
         return batch
 
@@ -198,7 +199,9 @@ class Scheduler:
             request = choice.request
             if choice.index and request.choices[0].evaluating:
                 break  # its prompt is being evaluated by its first choice: soon it can be copied whole
-            slot = self._slot_for(request.prompt)
+            if not self._has_room(choice):
+                break
+            slot = self._slot_for(choice.prompt)
             if slot is None:
                 break
             self.waiting.popleft()
@@ -206,6 +209,12 @@ class Scheduler:
                 request.admitted = time.monotonic()
                 request.cached = len(slot.tokens)
             slot.choice, choice.slot = choice, slot
+
+    def _has_room(self, choice: Choice) -> bool:
+        """Whether the context can hold `choice` beside those that run, and some tokens more; alone it always can."""
+        held = [len(s.tokens) for s in self.slots if s.choice is not None]
+        cells = int(lc.llama_n_ctx(self.model.context))
+        return not held or sum(held) + len(choice.prompt) + SPARE_CELLS <= cells
 
     def _slot_for(self, prompt: list[int]) -> Slot | None:
         """A free slot that holds as much of the beginning of `prompt` as is to be had; None when all are taken."""
@@ -237,7 +246,7 @@ class Scheduler:
         del slot.tokens[keep:]
 
     def _make_room(self) -> bool:
-        """Drop the idle prefix used longest ago; failing that, put the newest prompt back into the queue."""
+        """Drop the idle prefix used longest ago; failing that, put the newest choice back into the queue."""
         idle = [s for s in self.slots if s.tokens and s.choice is None]
         if idle:
             self._truncate(min(idle, key=lambda s: s.used), 0)
@@ -246,10 +255,11 @@ class Scheduler:
         if len(busy) < 2:
             return False
         newest = max(busy, key=lambda c: (c.request.received, c.index))
-        if newest.pending is not None:
-            return False
         assert newest.slot is not None
         slot, newest.slot = newest.slot, None
+        if newest.pending is not None:  # what it has drawn is evaluated again when there is room for it
+            newest.prompt = [*slot.tokens, newest.pending]
+            newest.pending = None
         slot.choice = None
         self._truncate(slot, 0)
         self.waiting.appendleft(newest)

@@ -56,6 +56,7 @@ class Choice:
     index: int
     seed: int
     text: StreamText
+    prompt: list[int]  # what is to be evaluated before the next draw: the request's, and more after a preemption
     chain: Any = None
     slot: Slot | None = None
     pending: int | None = None  # the token drawn last, not yet evaluated
@@ -67,4 +68,4 @@ class Choice:
     @property
     def evaluating(self) -> bool:
         """Whether part of the prompt has still to be evaluated."""
-        return self.slot is not None and len(self.slot.tokens) < len(self.request.prompt)
+        return self.slot is None or len(self.slot.tokens) < len(self.prompt)
