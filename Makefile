@@ -18,7 +18,8 @@ demo: $(VENV)/.lab
 
 # MODELHUB_STREAM=final: nbval compares what stands in a cell when it is done, not the updates on the way.
 test: $(VENV)/.test
-	@$(BIN)/python -m tests.browser.chromium
+	@$(BIN)/python -m tests.browser.chromium || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && \
+	  apt-get update -q && apt-get install -yq --no-install-recommends chromium; }
 	MODELHUB_STREAM=final $(BIN)/pytest $(NBVAL) tests notebooks
 
 lint: $(VENV)/.test

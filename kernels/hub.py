@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modelhub.errors import BadRequest, EngineFailed, HubError
+from modelhub.errors import BadRequest, EngineFailed, HubError, Stopped
 from modelhub.kernels import background, settings
 from modelhub.kernels.catalog.card import ModelCard
 from modelhub.kernels.catalog.catalog import Catalog
@@ -108,16 +108,24 @@ class Hub:
 
     def run(self, prepared: Prepared) -> Response:
         """Run a prepared request; the response fills as the answer comes."""
-        if prepared.conversation is not None:
-            self.conversations.adopt(prepared.conversation)
         response = Response(prepared.request, list(prepared.warnings))
         if prepared.place is not None and (note := prepared.place.note()):
             response.notes.append(note)
-        future = background.submit(self._answer(prepared, response))
-        response.on_cancel(future.cancel)
+        background.submit(self._answer(prepared, response))
         return response
 
     async def _answer(self, prepared: Prepared, response: Response) -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        response.on_cancel(lambda: loop.call_soon_threadsafe(task.cancel))
+        try:
+            await self._collect(prepared, response)
+        except Exception as raised:  # a defect of ours must end the answer, not hang its reader
+            response.settle(_defect(raised))
+        finally:
+            response.end()
+
+    async def _collect(self, prepared: Prepared, response: Response) -> None:
         engine = self._engine(prepared.card)
         error: HubError | None = None
         interrupted = False
@@ -131,16 +139,18 @@ class Hub:
             interrupted = True
         except HubError as raised:
             error = raised
-        except Exception as raised:  # a defect of ours must end the answer, not hang its reader
-            error = EngineFailed(f"{type(raised).__name__}: {raised}")
-            error.__cause__ = raised
+        except Exception as raised:
+            error = _defect(raised)
         if prepared.conversation is not None and prepared.place is not None and (error is None or response.partial()):
             turn = Turn(prepared.cell, prepared.system, prepared.asked, response)
+            self.conversations.adopt(prepared.conversation)
             prepared.conversation.add(prepared.place, turn)
         response.settle(error, interrupted)
-        if problem := await record.end(response, response.to_dict(), error):
+        writing = asyncio.create_task(record.end(response, response.to_dict(), error))
+        with contextlib.suppress(asyncio.CancelledError):  # a stop that comes now has nothing left to stop
+            await asyncio.wait([writing])
+        if problem := await writing:
             response.warnings.append(problem)
-        response.end()
 
     # -- models ------------------------------------------------------------------------------------------------------
 
@@ -189,16 +199,16 @@ class Hub:
         part done, 0 to 1, in the caller's thread. Loading again with the same parameters is free.
         """
         engine = self.engine(name)
-        wanted: LoadParams | None = load_params(**params) if params or reload else None
+        wanted: LoadParams | None = load_params(**params) if params else None
         future = background.submit(self._load(engine, wanted, reload))
         try:
             while not future.done():
                 progress(engine.part)
                 with contextlib.suppress(TimeoutError):
                     future.exception(background.WAKE)
-        except BaseException:
+        except KeyboardInterrupt:
             future.cancel()
-            raise
+            raise Stopped(f"loading {engine.card.id} was stopped") from None
         future.result()
         return engine
 
@@ -233,6 +243,12 @@ class Hub:
         assert card.path is not None
         with self._lock:
             return self._engines.setdefault(card.path, LocalEngine(card))
+
+
+def _defect(raised: Exception) -> EngineFailed:
+    error = EngineFailed(f"{type(raised).__name__}: {raised}")
+    error.__cause__ = raised
+    return error
 
 
 def _messages(prompt: Prompt) -> tuple[Message, ...]:

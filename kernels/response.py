@@ -46,6 +46,7 @@ class Response:
         self._first: float | None = None
         self._last = self._started
         self._cancel: Callable[[], object] = lambda: None
+        self._stopping = False
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -119,7 +120,11 @@ class Response:
 
     def stop(self) -> None:
         """Stop the answer; what came is kept. Any thread; returns at once."""
-        self._cancel()
+        with self._changed:
+            first, self._stopping = not self._stopping, True
+            cancel = self._cancel
+        if first:
+            cancel()
 
     def __iter__(self) -> Iterator[str]:
         seen = 0
@@ -147,16 +152,29 @@ class Response:
                 self._raise()
                 return
             else:
-                await self.changed()
+                await self._cancellable(only_end=False)
 
     def __await__(self) -> Generator[Any, None, Response]:
         return self._awaited().__await__()
 
     async def _awaited(self) -> Response:
         while not self._done:
-            await self.changed(only_end=True)
+            await self._cancellable(only_end=True)
         self._raise()
         return self
+
+    async def _cancellable(self, only_end: bool) -> None:
+        """As `changed`; for callers that asyncio may cancel it says so in asyncio's own way.
+
+        `asyncio.timeout`, `gather` and a task group understand CancelledError alone, and a KeyboardInterrupt that
+        leaves a task ends its whole event loop: in a notebook, the kernel.
+        """
+        try:
+            await self.changed(only_end)
+        except Stopped as stopped:
+            error = asyncio.CancelledError(str(stopped))
+            error._render_traceback_ = stopped._render_traceback_  # type: ignore[attr-defined]  # IPython asks for it
+            raise error from None
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end, at most so long; whether it has come. An interrupt stops the answer and raises Stopped."""
@@ -182,7 +200,7 @@ class Response:
         except TimeoutError:
             pass
         except asyncio.CancelledError:
-            raise self._stopped() from None
+            raise self.stopped() from None
         finally:
             with self._changed:
                 if waiter in self._waiters:
@@ -284,8 +302,12 @@ class Response:
             self._wake()
 
     def on_cancel(self, cancel: Callable[[], object]) -> None:
-        """What `stop` calls. The hub sets it."""
-        self._cancel = cancel
+        """What `stop` calls, at once if it was asked to stop before. The hub sets it."""
+        with self._changed:
+            self._cancel = cancel
+            late = self._stopping
+        if late:
+            cancel()
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -320,9 +342,9 @@ class Response:
                 while not ready() and (end is None or time.monotonic() < end):
                     self._changed.wait(WAKE if end is None else min(WAKE, max(0.0, end - time.monotonic())))
         except KeyboardInterrupt:
-            raise self._stopped() from None
+            raise self.stopped() from None
 
-    def _stopped(self) -> Stopped:
+    def stopped(self) -> Stopped:
         """Stop the answer, wait until the engine has let go, and give the error to raise."""
         self.stop()
         self.wait_quietly(STOP_SECONDS)

@@ -20,7 +20,7 @@ def home() -> Path:
     """The home folder; it may not exist yet."""
     named = os.environ.get("MODELHUB_HOME")
     if named:
-        return Path(named).expanduser()
+        return Path(named).expanduser().absolute()
     import platformdirs
 
     return Path(platformdirs.user_data_dir("modelhub", appauthor=False))

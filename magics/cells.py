@@ -15,26 +15,31 @@ class Cells:
     def __init__(self) -> None:
         """No cell has run yet."""
         self.text = ""
-        self.running = False
+        self.depth = 0  # cells running inside one another, as %run of a notebook and %%capture run them
         self.count = 0  # chats so far in the running cell
         self.errors: dict[int, str] = {}
 
+    @property
+    def running(self) -> bool:
+        """Whether a cell is running."""
+        return self.depth > 0
+
     def before(self, info: Any) -> None:
-        """A cell is about to run."""
-        self.text = info.raw_cell or ""
-        self.count = 0
+        """A cell is about to run; one inside another goes on counting the outer one's chats."""
+        if self.depth <= 1:
+            self.text = info.raw_cell or ""
+            self.count = 0
 
     def executing(self) -> None:
         """Code begins to run."""
-        self.running = True
+        self.depth += 1
 
     def executed(self) -> None:
         """Code has ended."""
-        self.running = False
+        self.depth = max(0, self.depth - 1)  # the cell that loads the extension ends without having begun
 
     def after(self, result: Any) -> None:
         """A cell has run: keep its error, if it had one."""
-        self.running = False
         error = result.error_before_exec or result.error_in_exec
         if isinstance(error, BaseException) and result.execution_count is not None:
             self.errors[result.execution_count] = "".join(traceback.format_exception(error)).rstrip()

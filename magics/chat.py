@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import keyword
+from collections import ChainMap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,14 @@ if TYPE_CHECKING:
     from modelhub.nbext.live import View
 
 LOGPROBS = 5  # alternatives a token, where --logprobs names no number
+
+# What a request is made of has its own place in the cell; the rest are no fields, but words `Hub.prepare` knows.
+INSTEAD = {
+    "model": "use -m MODEL",
+    "system": "use -s SYSTEM",
+    "messages": "write the question below the flags; --chat NAME goes on with a conversation",
+    "conversation": "use --chat NAME",
+} | dict.fromkeys(("self", "prompt", "cell", "warnings"), "it is no field of a request")
 
 OPTIONS = (
     Option(("-m", "--model"), "the model to ask: a name of %models, or the path of a .gguf file", "MODEL"),
@@ -81,15 +91,17 @@ def ask(shell: Any, line: str, body: str | None, magic: str = "%%chat") -> Ask:
     warnings: list[str] = []
     system = values.get("system")
     if not values.get("no_interp"):
-        text, warnings = interpolate(text, shell.user_ns, recorded_errors(shell))
+        # In as it was typed: IPython's own holds what its transformers made of it.
+        names = ChainMap({"In": shell.history_manager.input_hist_raw}, shell.user_ns)
+        text, warnings = interpolate(text, names, recorded_errors(shell))
         if system is not None:
-            system, more = interpolate(system, shell.user_ns, recorded_errors(shell))
+            system, more = interpolate(system, names, recorded_errors(shell))
             warnings += more
     form = values.get("format", "md")
     if form not in FORMATS:
         raise BadRequest(f"--format must be one of {', '.join(FORMATS)}; got {form!r}.{did_you_mean(form, FORMATS)}")
     variable = values.get("set")
-    if variable is not None and not variable.isidentifier():
+    if variable is not None and (not variable.isidentifier() or keyword.iskeyword(variable)):
         raise BadRequest(f"--set needs the name of a variable; got {variable!r}")
     dry = bool(values.get("dry_run"))
     cell = identity(shell, count=not dry)
@@ -155,7 +167,7 @@ def _after(shell: Any, asked: Ask, response: Response) -> None:
     mark_shown(shell, response)
     if response.interrupted:
         number = out_number(shell)
-        shell.user_ns["Out"][number] = shell.user_ns[f"_{number}"] = response
+        shell.user_ns["_oh"][number] = shell.user_ns[f"_{number}"] = response
 
 
 def _dry_run(asked: Ask) -> None:
@@ -180,6 +192,8 @@ def _fields(values: dict[str, Any]) -> dict[str, Any]:
         name, equals, text = pair.partition("=")
         if not equals:
             raise BadRequest(f"-o needs NAME=VALUE, as in -o presence_penalty=0.5; got {pair!r}")
+        if name in INSTEAD:
+            raise BadRequest(f"-o cannot set {name}: {INSTEAD[name]}")
         if name in fields:
             raise BadRequest(f"{name} was given twice")
         fields[name] = _literal(text)
@@ -190,7 +204,7 @@ def _literal(text: str) -> Any:
     """A value written as JSON or as a Python literal; anything else is text."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     try:
         return ast.literal_eval(text)

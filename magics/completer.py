@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from modelhub.magics.options import Option
+
+_ASSIGNED = re.compile(r"^\s*[\w.]+\s*=\s*(?=%[a-z])")  # r = %chat …
 
 
 def matcher() -> Callable[[Any], Any]:
@@ -31,7 +34,7 @@ def matcher() -> Callable[[Any], Any]:
 def complete(text: str, cursor: int) -> tuple[str, list[str]] | None:
     """The word at the cursor and what it can become; None where the cursor is in no magic line of ours."""
     begin = text.rfind("\n", 0, cursor) + 1
-    line = text[begin:cursor]
+    line = _ASSIGNED.sub("", text[begin:cursor])
     words = line.lstrip().split(" ")
     magic = words[0]
     if magic not in {"%chat", "%%chat", "%mh", "%%mh", "%models", "%chats"} or len(words) < 2:

@@ -34,6 +34,8 @@ def mark_shown(shell: Any, response: Any) -> None:
 def show(shell: Any, response: Any) -> None:
     """Display `response`, unless the running cell did."""
     if getattr(response, _SHOWN, None) == out_number(shell):
+        if not hasattr(shell, "kernel"):
+            print(repr(response))  # behind the Out[n]: that a terminal has written already
         return
     from modelhub.nbext.live import show as show_live
     from modelhub.nbext.live import view

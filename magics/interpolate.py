@@ -13,8 +13,8 @@ from typing import Any
 
 from modelhub.errors import BadRequest, did_you_mean
 
-_PLACE = re.compile(r"(\\?)\{\{[ \t]*(?:(In|Out|Err)\[(\d+)\]|([A-Za-z_][A-Za-z0-9_]*))[ \t]*\}\}")
-_ALMOST = re.compile(r"(?<!\\)\{\{[ \t]*[A-Za-z_]\w*(?:\.\w+|\([^{}]*\)|\[[^{}]*\])+[ \t]*\}\}")
+_PLACE = re.compile(r"(\\?)\{\{[ \t]*(?:(In|Out|Err)\[(\d+)\]|([^\W\d]\w*))[ \t]*\}\}")
+_ALMOST = re.compile(r"(?<!\\)\{\{[ \t]*[^\W\d]\w*(?:\.[^\W\d]|[(\[])[^{}]*\}\}")
 
 
 def interpolate(text: str, names: Mapping[str, Any], errors: Mapping[int, str]) -> tuple[str, list[str]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from modelhub.errors import BadRequest, StoreFailed, did_you_mean
-from modelhub.magics.options import Option, help_text, parse, whole
+from modelhub.magics.options import Option, help_text, parse_around, whole
 from modelhub.magics.table import Table, size_text
 
 LOAD = (
@@ -45,9 +45,9 @@ MODEL is a name of %models or the path of a .gguf file. The tables are values: t
 def run(line: str) -> Any:
     """Do what the line says. Raises HubError."""
     verb, _, rest = line.strip().partition(" ")
+    if verb in {"", "list", "ps"} and rest.strip():
+        raise BadRequest(f"%models {verb} takes nothing more; got {rest.strip()!r}")
     if not verb or verb == "list":
-        if rest.strip():
-            raise BadRequest(f"%models list takes nothing more; got {rest.strip()!r}")
         return listing()
     if verb not in VERBS:
         raise BadRequest(
@@ -102,8 +102,7 @@ def show(rest: str) -> Table:
     from modelhub.kernels.hub import hub
     from modelhub.kernels.protocol.honesty import ENGINES
 
-    words = rest.split()
-    values, name = parse(" ".join(sorted(words, key=lambda w: not w.startswith("-"))), SHOW, "%models show")
+    values, name = parse_around(rest, SHOW, "%models show")
     card = hub().catalog.find(_name(name, "show"))
     if values.get("params"):
         rules = ENGINES["local"].items()
@@ -128,11 +127,8 @@ def load(rest: str) -> Table:
     """Load a model, with a progress line, and show that it is there."""
     from modelhub.kernels.hub import hub
 
-    words = rest.split(" ", 1)
-    # The name may stand before or behind the flags.
-    name, flags = (words[0], words[1] if len(words) > 1 else "") if rest and not rest.startswith("-") else ("", rest)
-    values, tail = parse(flags, LOAD, "%models load")
-    name = _name(" ".join(p for p in (name, tail) if p), "load")
+    values, name = parse_around(rest, LOAD, "%models load")
+    name = _name(name, "load")
     reload = bool(values.pop("reload", False))
     line = _ProgressLine(f"loading {name}")
     try:
@@ -151,7 +147,7 @@ def unload(rest: str) -> str:
     """Free a model's memory."""
     from modelhub.kernels.hub import hub
 
-    name = _name(rest, "unload")
+    name = _name(parse_around(rest, (), "%models unload")[1], "unload")
     return Line(f"{name} was unloaded" if hub().unload(name) else f"{name} was not loaded")
 
 
@@ -162,7 +158,7 @@ def default(rest: str) -> str:
     the_hub = hub()
     if rest:
         try:
-            the_hub.set_default(rest)
+            the_hub.set_default(parse_around(rest, (), "%models default")[1])
         except StoreFailed as problem:
             return Line(f"{the_hub.default_model} answers when no model is named ({problem})")
     return Line(f"{the_hub.default_model} answers when no model is named")

@@ -15,7 +15,10 @@ from typing import Any
 
 from modelhub.errors import BadRequest, did_you_mean
 
+SHOWN = 40  # characters of a wrong value in a message
+
 _FLAG = re.compile(r"--?[A-Za-z]|--$|--\s")
+_LATER_FLAG = re.compile(r"\s(?=--?[A-Za-z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ def parse(line: str, options: Sequence[Option], magic: str) -> tuple[dict[str, A
         if option is None:
             raise BadRequest(
                 f"{magic} has no flag {flag}.{did_you_mean(flag, known)} "
-                f"Type {magic}? to see them; -- ends the flags before a text that begins with -"
+                f"Type {magic.split()[0]}? to see them; -- ends the flags before a text that begins with -"
             )
         if option.value is None:
             if equals:
@@ -97,6 +100,22 @@ def parse(line: str, options: Sequence[Option], magic: str) -> tuple[dict[str, A
     return values, rest
 
 
+def parse_around(line: str, options: Sequence[Option], magic: str) -> tuple[dict[str, Any], str]:
+    """The values of flags before and behind a name, and the name; one with blanks in it may be quoted."""
+    values, name = parse(line, options, magic)
+    if name[:1] in {"'", '"'}:
+        name, behind = _word(name, magic)
+    else:
+        flags = _LATER_FLAG.search(name)
+        name, behind = (name[: flags.start()], name[flags.start() :]) if flags else (name, "")
+    more, extra = parse(behind, options, magic)
+    if extra:
+        raise BadRequest(f"{magic} takes one model; got {extra!r} behind {name!r}")
+    if twice := values.keys() & more.keys():
+        raise BadRequest(f"--{min(twice)} was given twice".replace("_", "-"))
+    return values | more, name.strip()
+
+
 def help_text(options: Sequence[Option]) -> str:
     """The options as an indented table, one a line."""
     width = max(len(o.usage()) for o in options) + 2
@@ -106,6 +125,8 @@ def help_text(options: Sequence[Option]) -> str:
 def _next(option: Option, flag: str, rest: str, magic: str) -> tuple[Any, str]:
     """The value in the next word, and what follows it."""
     if option.default is not None:
+        if rest.startswith("-"):  # the next flag, or a text such as -5 + 3
+            return option.default, rest
         try:
             word, after = _word(rest, magic)
             return option.kind(word), after
@@ -121,7 +142,8 @@ def _convert(option: Option, flag: str, text: str) -> Any:
     try:
         return option.kind(text)
     except ValueError:
-        raise BadRequest(f"{flag} needs {_KINDS.get(option.kind, option.value)}; got {text!r}") from None
+        shown = repr(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")
+        raise BadRequest(f"{flag} needs {_KINDS.get(option.kind, option.value)}; got {shown}") from None
 
 
 def _word(text: str, magic: str) -> tuple[str, str]:

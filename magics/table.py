@@ -6,6 +6,8 @@ import html
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from modelhub.nbext.markdown import displayable
+
 
 class Table(Sequence[dict[str, Any]]):
     """Rows of equal keys. `t[0]["name"]` and iteration give the plain values; the display shows them for people."""
@@ -13,7 +15,7 @@ class Table(Sequence[dict[str, Any]]):
     def __init__(self, rows: Sequence[dict[str, Any]], shown: Sequence[dict[str, str]], note: str = "") -> None:
         """rows: plain values. shown: the same rows as text, a column a key. note: a line below."""
         self.rows = [dict(r) for r in rows]
-        self._shown = [dict(r) for r in shown]
+        self._shown = [{k: displayable(v) for k, v in r.items()} for r in shown]
         self.note = note
 
     def __len__(self) -> int:

@@ -12,9 +12,10 @@ from modelhub.nbext.markdown import displayable, preformatted, to_html
 from modelhub.nbext.token_view import token_view
 
 MIME = "application/vnd.modelhub.chat+json"
+LEAST = -9999.0  # stands for minus infinity, which JSON cannot say; OpenAI's API does the same
 FORMATS = ("md", "text", "json", "code", "raw")
 
-_FENCE = re.compile(r"^(`{3,}|~{3,})[^\n]*\n(.*?)^\1", re.M | re.S)
+_FENCE = re.compile(r"^(`{3,}+|~{3,}+)[^\n]*+\n(.*?)^\1", re.M | re.S)
 
 
 def bundle(response: Response, form: str = "md") -> tuple[dict[str, Any], dict[str, Any]]:
@@ -45,7 +46,7 @@ def value(response: Response, form: str) -> Any:
     if form == "json":
         try:
             return json.loads(_code(text))
-        except ValueError:
+        except (ValueError, RecursionError):  # nested deeper than Python reads
             return text
     return _code(text) if form == "code" else text
 
@@ -86,7 +87,7 @@ def _body(text: str, form: str) -> str:
     if form == "json":
         try:
             return preformatted(json.dumps(json.loads(_code(text)), indent=2, ensure_ascii=False))
-        except ValueError:
+        except (ValueError, RecursionError):
             return preformatted(text)
     return preformatted(_code(text)) if form == "code" else to_html(text)
 
@@ -118,12 +119,13 @@ def _record(response: Response) -> dict[str, Any]:
         "choices": choices,
         "interrupted": data["interrupted"],
     }
-    return json.loads(json.dumps(record).encode("utf-8", "replace"))  # type: ignore[no-any-return]  # JSON made above
+    # Half characters cannot be sent to a front end: they become question marks.
+    return json.loads(json.dumps(record, ensure_ascii=False).encode("utf-8", "replace"))  # type: ignore[no-any-return]  # JSON made above
 
 
 def _entry(entry: dict[str, Any]) -> dict[str, Any]:
     """A logprobs entry with six decimals, and its bytes only where the text does not say them."""
-    short = {"token": entry["token"], "logprob": round(entry["logprob"], 6)}
+    short = {"token": entry["token"], "logprob": max(round(entry["logprob"], 6), LEAST)}
     if list(entry["token"].encode("utf-8", "replace")) != entry["bytes"]:
         short["bytes"] = entry["bytes"]
     if entry.get("top_logprobs"):

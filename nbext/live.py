@@ -65,9 +65,10 @@ def show(response: Response, on: View) -> None:
             response.wait_for_more(seen, progress)
             seen, progress = _update(response, on)
             response.wait(TICK)
-    except Stopped:
+    except KeyboardInterrupt as interrupt:  # Stopped is one; a bare one came while something was being shown
+        stopped = interrupt if isinstance(interrupt, Stopped) else response.stopped()
         on.finish(response)
-        raise
+        raise stopped from None
     _end(response, on)
 
 
@@ -82,9 +83,10 @@ async def show_async(response: Response, on: View) -> None:
             tick = time.monotonic() + TICK
             while not response.done and (left := tick - time.monotonic()) > 0:
                 await response.changed(only_end=True, seconds=left)
-    except Stopped:
+    except KeyboardInterrupt as interrupt:
+        stopped = interrupt if isinstance(interrupt, Stopped) else response.stopped()
         on.finish(response)
-        raise
+        raise stopped from None
     _end(response, on)
 
 

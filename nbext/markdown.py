@@ -13,13 +13,15 @@ from typing import Any
 
 # C0 and C1 controls but tab and newline; marks that change the direction of text; the byte order mark.
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_CELL = re.compile("<(t[dh])>")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 TAGS = {
     "a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre",
     "s", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
 }  # fmt: skip
-ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}}
+ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "td": {"style"}, "th": {"style"}}
+ALIGNED = {"text-align:left", "text-align:center", "text-align:right"}  # the only styles, of a table's cells
 SCHEMES = {"http", "https", "mailto"}
 
 
@@ -33,7 +35,15 @@ def to_html(source: str) -> str:
     import nh3
 
     rendered = _parser().render(displayable(source))
-    return nh3.clean(rendered, tags=TAGS, attributes=ATTRIBUTES, url_schemes=SCHEMES).strip()
+    clean = nh3.clean(
+        rendered, tags=TAGS, attributes=ATTRIBUTES, attribute_filter=_attribute, url_schemes=SCHEMES
+    ).strip()
+    # JupyterLab aligns every cell to the right that does not say otherwise.
+    return _CELL.sub(r'<\1 style="text-align:left">', clean)
+
+
+def _attribute(_tag: str, name: str, value: str) -> str | None:
+    return value if name != "style" or value in ALIGNED else None
 
 
 def preformatted(text: str) -> str:

@@ -43,7 +43,7 @@ class StreamWidget(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget and 
 
     def progress(self, text: str) -> None:
         """Show what is being done before the text comes."""
-        self._tell(p=text)
+        self._tell(p=displayable(text))
 
     def _tell(self, **message: str) -> None:
         self._trait_values["count"] = self.count + 1

@@ -13,6 +13,7 @@ from modelhub.nbext.markdown import displayable
 
 DOUBTFUL = 8  # rows of the table
 HOVER = 5  # alternatives shown on hover
+SEEN = 0.0005  # alternatives less probable than this are left out on hover
 SHOWN = 12  # characters of an alternative shown on hover
 
 # Translucent, so that they sit on light and dark themes alike: (probability from, colour as #rgba).
@@ -23,40 +24,48 @@ def token_view(entries: list[dict[str, Any]]) -> str:
     """HTML of OpenAI's logprobs.content `entries`; under 100 bytes a token beside its text."""
     if not entries:
         return ""
-    mean = sum(e["logprob"] for e in entries) / len(entries)
+    surprise = -sum(e["logprob"] for e in entries) / len(entries)
+    perplexity = f"{math.exp(surprise):.2f}" if surprise < 50 else "beyond measure"
+    count = f"{len(entries)} token{'' if len(entries) == 1 else 's'}"
     line = "".join(_token(e) for e in entries)
     return (
         f'<div style="white-space:pre-wrap;line-height:1.9">{line}</div>'
-        f'<div style="opacity:.65;font-size:85%">{len(entries)} tokens, perplexity {math.exp(-mean):.2f}; '
+        f'<div style="opacity:.65;font-size:85%">{count}, perplexity {perplexity}; '
         "hover over a token for its alternatives</div>" + _table(entries)
     )
 
 
 def _token(entry: dict[str, Any]) -> str:
-    tops = [f"{_short(t['token'])} {_percent(t['logprob'])}" for t in entry["top_logprobs"][:HOVER]]
-    hover = ", ".join(tops) or _percent(entry["logprob"])
+    tops = [t for t in entry["top_logprobs"][:HOVER] if math.exp(t["logprob"]) >= SEEN]
+    hover = ", ".join(f"{_short(t['token'])} {_percent(t['logprob'])}" for t in tops) or _percent(entry["logprob"])
     text = html.escape(_visible(entry["token"]), quote=False)
     return f'<span style=background:{_tint(entry["logprob"])} title="{html.escape(hover)}">{text}</span>'
 
 
 def _table(entries: list[dict[str, Any]]) -> str:
     doubtful = sorted(range(len(entries)), key=lambda i: entries[i]["logprob"])[:DOUBTFUL]
-    rows = []
-    for i in sorted(doubtful):
-        entry = entries[i]
-        tops = " · ".join(
-            f"{html.escape(_short(t['token']), quote=False)} {_percent(t['logprob'])}"
-            for t in entry["top_logprobs"][:HOVER]
-        )
-        rows.append(
-            f"<tr><td>{i}</td><td><code>{html.escape(_short(entry['token']), quote=False)}</code></td>"
-            f"<td>{_percent(entry['logprob'])}</td><td>{entry['logprob']:.3f}</td><td>{tops}</td></tr>"
-        )
-    return (
-        f"<details><summary>The {len(rows)} least certain tokens</summary><table><thead><tr><th>#</th><th>token</th>"
-        f"<th>probability</th><th>logprob</th><th>most probable</th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
-        "</details>"
-    )
+    summary = f"The {len(doubtful)} least certain tokens" if len(doubtful) > 1 else "The least certain token"
+    head = _row("th", ["#", "token", "probability", "logprob", "most probable"])
+    rows = "".join(_row("td", _cells(i, entries[i])) for i in sorted(doubtful))
+    return f"<details><summary>{summary}</summary><table><thead>{head}</thead><tbody>{rows}</tbody></table></details>"
+
+
+def _cells(index: int, entry: dict[str, Any]) -> list[str]:
+    tops = " · ".join(f"{_code(t['token'])} {_part(t)}" for t in entry["top_logprobs"][:HOVER])
+    return [str(index), _code(entry["token"]), _part(entry), f"{entry['logprob']:.3f}", tops]
+
+
+def _row(tag: str, cells: list[str]) -> str:
+    """A row, aligned to the left: JupyterLab's own style aligns every cell to the right."""
+    return "<tr>" + "".join(f'<{tag} style="text-align:left">{cell}</{tag}>' for cell in cells) + "</tr>"
+
+
+def _code(token: str) -> str:
+    return f"<code>{html.escape(_short(token), quote=False)}</code>"
+
+
+def _part(entry: dict[str, Any]) -> str:
+    return html.escape(_percent(entry["logprob"]))  # "<0.1%" has a character to escape
 
 
 def _tint(logprob: float) -> str:
@@ -66,7 +75,13 @@ def _tint(logprob: float) -> str:
 
 def _percent(logprob: float) -> str:
     probability = 100 * math.exp(logprob)
-    return f"{probability:.0f}%" if probability >= 9.95 else f"{probability:.1f}%" if probability >= 0.05 else "<0.1%"
+    return (
+        f"{probability:.0f}%"
+        if probability >= 9.95
+        else f"{probability:.1f}%"
+        if probability >= 100 * SEEN
+        else "<0.1%"
+    )
 
 
 def _visible(token: str) -> str:

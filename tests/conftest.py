@@ -53,6 +53,14 @@ def random_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("models") / "random.gguf")
 
 
+@pytest.fixture(scope="session")
+def long_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `random_gguf`, with 16,384 tokens of context: an answer that is not ended goes on for seconds."""
+    from benchmarks.random_gguf import Shape, write
+
+    return write(tmp_path_factory.mktemp("models") / "long.gguf", Shape(context=16384))
+
+
 @pytest.fixture
 def start_kernel(home: Path) -> Iterator[Callable[..., Kernel]]:
     """Starts real kernels, with modelhub loaded unless `load=False`; they are ended with the test."""

@@ -105,7 +105,9 @@ class Kernel:
 
     def value(self, expression: str) -> str:
         """The repr of an expression, evaluated in the kernel."""
-        return self.run(f"print(repr({expression}))").stdout.rstrip("\n")
+        ran = self.run(f"print(repr({expression}))")
+        assert ran.ok, ran.error
+        return ran.stdout.rstrip("\n")
 
     @property
     def pid(self) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from modelhub.kernels.catalog.gguf import read_header
+from modelhub.kernels.catalog.gguf import Header, read_header
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,15 @@ def card_of_file(path: Path, ident: str | None = None, source: str = "file") -> 
         size=header.size,
         parameters=header.parameters,
         quantisation=header.quantisation,
-        context_length=context if isinstance(context, int) else None,
-        architecture=header.get("general.architecture"),
-        description=header.get("general.description") or header.get("general.name"),
-        licence=header.get("general.license"),
+        context_length=context if type(context) is int else None,
+        architecture=_text(header, "general.architecture"),
+        description=_text(header, "general.description") or _text(header, "general.name"),
+        licence=_text(header, "general.license"),
         has_template=isinstance(header.get("tokenizer.chat_template"), str),
         source=source,
     )
+
+
+def _text(header: Header, key: str) -> str | None:
+    found = header.get(key)
+    return found if isinstance(found, str) and found else None

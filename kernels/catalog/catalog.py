@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -49,8 +50,10 @@ class Catalog:
             if wanted in (card.id, card.name):
                 return card
         if wanted.endswith(".gguf") or wanted.startswith((".", "~", "/")) or os.sep in wanted.removeprefix("local/"):
-            path = Path(wanted).expanduser()
-            if path.exists() or wanted.endswith(".gguf") or wanted.startswith((".", "~", "/")):
+            path = Path(wanted)
+            with contextlib.suppress(RuntimeError):  # there is no such user, so it is no home of one
+                path = path.expanduser()
+            if wanted.endswith(".gguf") or wanted.startswith((".", "~", "/")) or os.path.exists(path):  # noqa: PTH110 - Path.exists raises for long names
                 return self._card(path, "file")
         known = [c.id for c in self.cards()]
         raise ModelNotFound(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import shlex
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -84,6 +85,7 @@ class LocalEngine:
             return
         task = self._starting
         if task is None:
+            self._part = 0.0
             task = self._starting = asyncio.create_task(self._start())
             task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to ask
             self._waiting = 0
@@ -102,18 +104,18 @@ class LocalEngine:
                 self._starting = None
 
     async def _start(self) -> WorkerProcess:
-        self._part = 0.0
         try:
             assert self.card.path is not None
             worker = await WorkerProcess.start(self.card.id, self.card.path, self.params, self._progress)
         except BaseException as error:
-            self._failed = not isinstance(error, LoadCancelled)
+            self._failed = not isinstance(error, LoadCancelled | asyncio.CancelledError)
             raise
         else:
             self._worker, self._failed = worker, False
             return worker
         finally:
-            self._starting = None
+            if self._starting is asyncio.current_task():  # not a later load's
+                self._starting = None
 
     def _progress(self, part: float) -> None:
         self._part = part
@@ -185,13 +187,17 @@ class LocalEngine:
             return ContextTooLong(
                 f"this model's maximum context length is {context} tokens, however the prompt has {tokens}. "
                 f"Shorten it, begin a new conversation with --new, or load more context: "
-                f"%models load {self.card.id} -c {2 * context}",
+                f"%models load {self._typed()} -c {_round_up(tokens)}",
                 param="messages", prompt_tokens=tokens, context=context,
             )  # fmt: skip
         if kind == "TemplateFailed":
             return TemplateFailed(f"the chat template of {self.card.id} cannot be used: {text}")
         known: type[HubError] = getattr(errors, kind, EngineFailed)
         return known(f"{self.card.id}: {text}")
+
+    def _typed(self) -> str:
+        """The name to type for this model."""
+        return shlex.quote(self.card.path) if self.card.source == "file" and self.card.path else self.card.id
 
     async def status(self) -> dict[str, Any]:
         """Pid, memory in bytes and the scheduler's figures; empty when nothing is loaded."""
@@ -200,6 +206,11 @@ class LocalEngine:
             return {}
         figures = {k: v for k, v in (await worker.status()).items() if k != "m"}
         return {"pid": worker.process.pid, "memory": _resident(worker.process.pid), **figures}
+
+
+def _round_up(tokens: int) -> int:
+    """A context that holds a prompt of `tokens` and an answer: the next power of two that leaves a quarter free."""
+    return 1 << (tokens * 4 // 3).bit_length()
 
 
 def _ended(message: Message) -> Ended:

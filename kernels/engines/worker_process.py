@@ -20,6 +20,7 @@ KEPT_NAMES = {"PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_L
 KEPT_PREFIXES = ("LC_", "GGML_", "LLAMA_", "OMP_")
 
 LOG_LINES = 200
+LOG_LINE = 2000  # bytes kept of a line
 QUIT_SECONDS = 2.0  # a worker that was asked to end gets this long before it is killed
 
 INSTALL = (
@@ -72,7 +73,13 @@ class WorkerProcess:
             raise
         finally:
             theirs.close()
-        reader, writer = await asyncio.open_connection(sock=ours, limit=1 << 20)
+        try:
+            reader, writer = await asyncio.open_connection(sock=ours, limit=1 << 20)
+        except BaseException:
+            ours.close()
+            process.kill()
+            await process.wait()
+            raise
         worker = cls(name, process, reader)
         worker._writer = writer
         worker._tasks.append(asyncio.create_task(worker._read_log()))
@@ -118,11 +125,6 @@ class WorkerProcess:
             if not over and self.alive:
                 self._send({"m": "cancel", "r": number})
 
-    def cancel_all(self) -> None:
-        """Ask the worker to end every running request; each ends with its `done`."""
-        for number in list(self._requests):
-            self._send({"m": "cancel", "r": number})
-
     async def status(self) -> Message:
         """The scheduler's own figures. Raises EngineCrashed."""
         future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
@@ -134,13 +136,7 @@ class WorkerProcess:
         """End the process: close its link, and kill it if that is not enough."""
         self._ending = True
         self._writer.close()
-        try:
-            async with asyncio.timeout(QUIT_SECONDS):
-                await self.process.wait()
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                self.process.kill()
-            await self.process.wait()
+        await self._killed_after(QUIT_SECONDS)
         for task in self._tasks:
             task.cancel()
         self._hang_up()
@@ -189,29 +185,45 @@ class WorkerProcess:
                     if queue := self._requests.get(delta[0]):
                         queue.put_nowait({"m": "delta", "d": delta})
             elif message["m"] == "status":
-                if self._status:
-                    self._status.popleft().set_result(message)
+                if self._status and not (asked := self._status.popleft()).done():
+                    asked.set_result(message)
             elif queue := self._requests.get(message["r"]):
                 queue.put_nowait(message)
-        if not self._ending:
-            with contextlib.suppress(ProcessLookupError):
-                self.process.kill()  # its link is broken, whatever else it does
         self._gone = True
+        self._writer.close()
         self._hang_up()
+        if not self._ending:
+            # Its link is broken, whatever else it does. Not killed at once: Popen.kill polls, and so would take the
+            # exit status of a process that has ended from asyncio, which then reports 255.
+            await self._killed_after(QUIT_SECONDS)
+
+    async def _killed_after(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self.process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+            await self.process.wait()
 
     def _hang_up(self) -> None:
         for queue in self._requests.values():
             queue.put_nowait(None)
         while self._status:
-            self._status.popleft().set_exception(EngineCrashed(f"the worker of {self.name} is gone"))
+            if not (asked := self._status.popleft()).done():
+                asked.set_exception(EngineCrashed(f"the worker of {self.name} is gone"))
 
     async def _read_log(self) -> None:
         assert self.process.stderr is not None
-        while line := await self.process.stderr.readline():
-            text = line.decode("utf-8", "replace").rstrip()
-            if text.strip(". "):
-                self.log.append(text)
-                self._said += 1
+        rest = b""
+        while chunk := await self.process.stderr.read(1 << 16):
+            *lines, rest = (rest + chunk).split(b"\n")
+            if len(rest) > LOG_LINE:  # what a file calls itself may be of any length
+                lines, rest = [*lines, rest], b""
+            for text in (line[:LOG_LINE].decode("utf-8", "replace").rstrip() for line in lines):
+                if text.strip(". "):
+                    self.log.append(text)
+                    self._said += 1
 
     async def _crashed(self, when: str) -> HubError:
         """The error for a worker that is gone, with the last it said."""

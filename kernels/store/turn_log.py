@@ -60,7 +60,9 @@ class TurnLog:
 
     def response(self, ident: str) -> Response:
         """The finished response whose id begins with `ident`. Raises StoreFailed when there is none, or several."""
-        rows = self._read("SELECT response FROM turn WHERE id LIKE ? AND response IS NOT NULL", (ident + "%",))
+        rows = self._read(
+            "SELECT response FROM turn WHERE substr(id, 1, length(?1)) = ?1 AND response IS NOT NULL", (ident,)
+        )
         if len(rows) != 1:
             raise StoreFailed(f"{len(rows)} finished turns have an id that begins with {ident!r}; see %chats log")
         return Response.from_dict(json.loads(rows[0][0]))

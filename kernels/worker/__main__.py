@@ -86,6 +86,10 @@ class Worker:
             if len(tokens) >= room:
                 self._refuse(message, "ContextTooLong", "", prompt_tokens=len(tokens), context=room)
                 return
+            if strange := [t for t in message["plan"]["logit_bias"] if int(t) >= model.vocabulary.size]:
+                last = model.vocabulary.size - 1
+                self._refuse(message, "BadRequest", f"logit_bias: there is no token {strange[0]}, the last is {last}")
+                return
             if not tokens:
                 self._refuse(message, "BadRequest", "the rendered prompt has no tokens")
                 return
@@ -96,6 +100,8 @@ class Worker:
             self._refuse(message, "TemplateFailed", str(error))
         except ValueError as error:
             self._refuse(message, "EngineFailed", str(error))
+        except Exception as error:  # a defect ends the request it was found in, not those of others
+            self._refuse(message, "EngineFailed", f"{type(error).__name__}: {error}")
 
     def _refuse(self, message: Message, kind: str, text: str, **details: int) -> None:
         self.link.send({"m": "error", "r": message["r"], "kind": kind, "text": text, **details})

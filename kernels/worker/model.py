@@ -17,6 +17,7 @@ SMALL_BYTES = 64 * 1024 * 1024  # below this a second thread costs more than it 
 CACHE_BYTES = 256 << 20  # the most that prefixes of several conversations may take, beyond one full context
 FREE_SHARE = 0.25  # of the free memory, for the context of a model that was trained for a very long one
 MIN_CONTEXT = 2048
+UBATCH_ON_CPU = 128  # as fast as 512 there, and a quarter of its memory
 
 
 class LoadFailed(Exception):
@@ -112,6 +113,12 @@ class LoadedModel:
         # One core is left to the kernel and its server: with a thread a core and one busy neighbour, llama.cpp's
         # threads wait for each other and everything takes many times as long.
         params.n_threads_batch = int(load["threads"]) or (1 if small else max(1, cores - 1))
+        if not (self.gpu_layers and lc.llama_supports_gpu_offload()):
+            # On a CPU flash attention makes each new prompt token dearer the longer the history is: 40 tokens after
+            # 800 took 9 times as long with the packaged model, after 1,120 1.5 times with a 1B one
+            # (benchmarks/follow_up.py). Without it scores take cells x ubatch x heads floats: fewer at once.
+            params.flash_attn_type = lc.LLAMA_FLASH_ATTN_TYPE_DISABLED
+            params.n_ubatch = min(self.batch, UBATCH_ON_CPU)
         params.kv_unified = True  # cells belong to whoever needs them, and a shared prefix is kept once
         params.no_perf = True
         # strlen as the abort callback: it is true as soon as the flag's first byte is set, takes no interpreter

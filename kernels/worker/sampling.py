@@ -6,12 +6,13 @@ OpenAI's: temperature 1, top-p 1, everything else off; temperature 0 is greedy.
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any
 
 from llama_cpp import llama_cpp as lc
 
 MIN_KEEP = 1
+GREEDY_BELOW = 1e-6  # a temperature: logits divided by less overflow
+RANDOM_SEED = 0xFFFFFFFF  # llama.cpp draws a seed of its own for this one (llama.h, LLAMA_DEFAULT_SEED)
 BAN = -100.0  # OpenAI: a bias of -100 bans the token
 
 
@@ -38,10 +39,10 @@ def build(params: dict[str, Any], seed: int, vocabulary_size: int, window: int) 
     repeat, frequency, presence = (params[k] for k in ("repeat_penalty", "frequency_penalty", "presence_penalty"))
     if repeat != 1.0 or frequency or presence:
         add(
-            lc.llama_sampler_init_penalties(window, repeat, frequency, presence),
+            lc.llama_sampler_init_penalties(vocabulary_size, window, repeat, frequency, presence),
             f"penalties(repeat={repeat:g}, frequency={frequency:g}, presence={presence:g})",
         )
-    if params["temperature"] == 0:
+    if params["temperature"] < GREEDY_BELOW:
         add(lc.llama_sampler_init_greedy(), "greedy")
         return chain, names
     if params["top_k"]:
@@ -52,5 +53,5 @@ def build(params: dict[str, Any], seed: int, vocabulary_size: int, window: int) 
         add(lc.llama_sampler_init_min_p(params["min_p"], MIN_KEEP), f"min_p({params['min_p']:g})")
     if params["temperature"] != 1:
         add(lc.llama_sampler_init_temp(params["temperature"]), f"temperature({params['temperature']:g})")
-    add(lc.llama_sampler_init_dist(ctypes.c_uint32(seed).value), f"draw(seed={seed})")
+    add(lc.llama_sampler_init_dist(seed % RANDOM_SEED), f"draw(seed={seed})")
     return chain, names

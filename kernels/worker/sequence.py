@@ -68,4 +68,4 @@ class Choice:
     @property
     def evaluating(self) -> bool:
         """Whether part of the prompt has still to be evaluated."""
-        return self.slot is None or len(self.slot.tokens) < len(self.prompt)
+        return self.finish is None and (self.slot is None or len(self.slot.tokens) < len(self.prompt))

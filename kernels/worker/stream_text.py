@@ -14,7 +14,7 @@ class StreamText:
     """
 
     def __init__(self, stops: Sequence[str] = ()) -> None:
-        """Stop before the earliest of `stops` (non-empty strings)."""
+        """Stop before the first of `stops` (non-empty) that is complete; of two that end together, the longer."""
         self._stops = tuple(stops)
         self._longest = max((len(s) for s in stops), default=0)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -43,7 +43,8 @@ class StreamText:
         self._held += text
         found = [(at, stop) for stop in self._stops if (at := self._held.find(stop)) >= 0]
         if found:
-            at, self.stopped = min(found, key=lambda pair: pair[0])
+            # The one that is complete first, so that the text does not depend on where the tokens' borders are.
+            at, self.stopped = min(found, key=lambda pair: (pair[0] + len(pair[1]), pair[0]))
             out, self._held = self._held[:at], ""
         else:
             keep = self._undecided()

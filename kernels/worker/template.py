@@ -1,16 +1,19 @@
 """Chat templates: the model file's own Jinja, rendered in an immutable sandbox with a limit on time and memory.
 
 A template comes from the internet. Jinja's sandbox keeps it from Python's internals; a timer ends a loop that never
-ends, and a cap on the address space ends `"x" * 10**12`. Both limits are of POSIX systems; elsewhere the worker, being
-a process of its own, can still be killed.
+ends, and a cap on the address space ends `"x" * 10**12`. One operation that runs too long by itself, which no timer
+interrupts, ends the worker. The limits are of POSIX systems; elsewhere the worker, being a process of its own, can
+still be killed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import datetime
+import faulthandler
 import json
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -102,8 +105,11 @@ def _limits() -> Iterator[None]:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_AS, (_address_space() + EXTRA_BYTES, hard))
         signal.setitimer(signal.ITIMER_REAL, SECONDS)
+        # The handler above runs between two operations; a thread in C ends the process over one that never ends.
+        faulthandler.dump_traceback_later(2 * SECONDS, exit=True, file=sys.__stderr__ or 2)
         yield
     finally:
+        faulthandler.cancel_dump_traceback_later()
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

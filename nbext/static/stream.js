@@ -34,6 +34,8 @@ export default () => {
       const box = document.createElement("div");
       const status = document.createElement("div");
       box.setAttribute("aria-live", "polite");
+      // JupyterLab's own size and leading for text, so that nothing jumps when the finished answer takes its place.
+      el.style.cssText = "font-size:var(--jp-content-font-size1,inherit);line-height:var(--jp-content-line-height,1.6)";
       box.style.cssText = "white-space:pre-wrap;overflow-wrap:anywhere";
       status.style.cssText = "opacity:.6;font-size:85%";
       const view = {

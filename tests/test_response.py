@@ -1,0 +1,197 @@
+"""The response: read at once or as it comes, waited for or awaited, interrupted, failed, as data."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import modelhub.errors
+from modelhub.errors import ContextTooLong, EngineCrashed, Stopped
+from modelhub.kernels.hub import Hub
+from modelhub.kernels.response import Response
+
+BANNED = {0: -100, 1: -100, 2: -100}
+Ask = Callable[..., Response]
+
+
+@pytest.fixture
+def ask(hub: Hub, random_gguf: Path) -> Ask:
+    def chat(prompt: str = "hi", **options: Any) -> Response:
+        defaults = {"temperature": 0, "max_tokens": 20, "logit_bias": BANNED, "model": str(random_gguf)}
+        return hub.chat(prompt, **{**defaults, **options})
+
+    return chat
+
+
+@pytest.fixture
+def endless(hub: Hub, long_gguf: Path) -> Ask:
+    def chat(prompt: str = "hi", **options: Any) -> Response:
+        return hub.chat(prompt, model=str(long_gguf), temperature=0, logit_bias=BANNED, **options)
+
+    return chat
+
+
+def test_iterating_gives_the_text(ask: Ask) -> None:
+    """The pieces put together are the text, in any way of reading, any number of times."""
+    response = ask()
+    pieces = list(response)
+    assert "".join(pieces) == response.text() == "".join(response) == response.partial()
+    assert pieces and all(pieces)
+
+    async def read() -> str:
+        again = ask()
+        found = "".join([piece async for piece in again])
+        assert found == (await again).text() == "".join([piece async for piece in again])
+        return found
+
+    assert asyncio.run(read()) == response.text()
+
+
+def test_json_has_openais_keys(ask: Ask) -> None:
+    """The completion has exactly the keys of OpenAI's chat.completion, with their types."""
+    whole = ask(n=2, seed=1, logprobs=True, top_logprobs=2).json()
+    assert sorted(whole) == ["choices", "created", "id", "model", "object", "system_fingerprint", "usage"]
+    assert whole["object"] == "chat.completion" and whole["id"].startswith("chatcmpl-")
+    assert type(whole["created"]) is int
+    assert [c["index"] for c in whole["choices"]] == [0, 1]
+    for choice in whole["choices"]:
+        assert sorted(choice) == ["finish_reason", "index", "logprobs", "message"]
+        assert sorted(choice["message"]) == ["content", "refusal", "role"]
+        assert sorted(choice["logprobs"]) == ["content", "refusal"]
+        assert choice["finish_reason"] == "length"
+        for entry in choice["logprobs"]["content"]:
+            assert sorted(entry) == ["bytes", "logprob", "token", "top_logprobs"]
+            assert type(entry["logprob"]) is float and len(entry["top_logprobs"]) == 2
+            assert all(type(b) is int for b in entry["bytes"])
+    usage = whole["usage"]
+    assert sorted(usage) == ["completion_tokens", "prompt_tokens", "prompt_tokens_details", "total_tokens"]
+    assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
+    assert ask().json()["choices"][0]["logprobs"] is None
+
+
+@pytest.mark.parametrize("read", [lambda r: r.text(), lambda r: list(r), lambda r: r.json(), lambda r: r.usage()])
+def test_an_interrupt_stops_the_answer(endless: Ask, read: Callable[[Response], Any]) -> None:
+    """Ctrl-C while waiting stops the answer, keeps what came and raises Stopped, which is a KeyboardInterrupt."""
+    response = endless()
+    first = next(iter(response))
+    main = threading.main_thread().ident
+    assert main is not None
+    threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGINT)).start()
+    with pytest.raises(Stopped) as caught:
+        read(response)
+    assert isinstance(caught.value, KeyboardInterrupt)
+    assert caught.value.response is response
+    assert str(caught.value).startswith("the answer was stopped after ") and "\n" not in str(caught.value)
+    assert response.done and response.interrupted and response.finish_reason is None
+    assert response.partial().startswith(first) and response.text() == response.partial()
+    assert response.json()["choices"][0]["finish_reason"] is None
+
+
+def test_what_asyncio_cancels_is_cancelled(endless: Ask) -> None:
+    """A timeout and a cancelled task stop the answer and are, to asyncio, what they always are."""
+
+    async def main() -> None:
+        for wait in (lambda r: r, _collect):
+            response = endless()
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(_awaiting(wait(response)), 0.2)
+            assert response.done and response.interrupted
+            task = asyncio.create_task(_awaiting(wait(response := endless())))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert response.interrupted
+
+    asyncio.run(main())
+
+
+async def _awaiting(what: Any) -> Any:
+    return await what
+
+
+async def _collect(response: Response) -> str:
+    return "".join([piece async for piece in response])
+
+
+def test_eight_at_once(hub: Hub, random_gguf: Path, ask: Ask) -> None:
+    """Eight questions gathered are eight answers, each to its own question."""
+
+    async def main() -> list[Response]:
+        return list(await asyncio.gather(*[
+            hub.achat(f"question {i}", model=str(random_gguf), temperature=0, max_tokens=5 + i, logit_bias=BANNED)
+            for i in range(8)
+        ]))  # fmt: skip
+
+    responses = asyncio.run(main())
+    assert [r.usage()["completion_tokens"] for r in responses] == [5 + i for i in range(8)]
+    assert [r.request.messages[0].content for r in responses] == [f"question {i}" for i in range(8)]
+    assert all(r.done and r.text() for r in responses)
+
+
+def test_achat_with_stream_returns_at_once(hub: Hub, long_gguf: Path) -> None:
+    """With stream=True the response is there before its text."""
+
+    async def main() -> None:
+        response = await hub.achat("hi", model=str(long_gguf), stream=True, logit_bias=BANNED)
+        assert not response.done
+        async for piece in response:
+            assert piece
+            break
+        response.stop()
+        assert (await response).interrupted
+
+    asyncio.run(main())
+
+
+def test_an_error_is_raised_by_every_way_of_reading(ask: Ask) -> None:
+    """What ended the answer is raised by text, iteration, json, usage and await; repr says it in short."""
+    response = ask("x" * 600)
+    for read in (response.text, lambda: list(response), response.json, response.usage, lambda: response.logprobs):
+        with pytest.raises(ContextTooLong):
+            read()
+    with pytest.raises(ContextTooLong):
+        asyncio.run(_awaiting(response))
+    with pytest.raises(ContextTooLong):
+        asyncio.run(_collect(response))
+    assert repr(response).endswith("ContextTooLong>") and response.partial() == ""
+
+
+def test_what_came_before_an_error_is_kept(hub: Hub, endless: Ask, long_gguf: Path) -> None:
+    """Iteration gives what came and then raises; the partial text stays."""
+    response = endless()
+    pieces = iter(response)
+    first = next(pieces)
+    os.kill(hub.engine(str(long_gguf)).pid or 0, signal.SIGKILL)
+    with pytest.raises(EngineCrashed):
+        list(pieces)
+    assert response.partial().startswith(first)
+
+
+def test_a_response_is_data(ask: Ask) -> None:
+    """`from_dict` of `to_dict` reads the same; an error comes back as its own kind."""
+    for response in (ask(logprobs=True, n=2), ask("x" * 600)):
+        assert response.wait(60)
+        again = Response.from_dict(response.to_dict())
+        assert again.to_dict()["choices"] == response.to_dict()["choices"]
+        assert (again.done, again.id, again.warnings) == (True, response.id, response.warnings)
+        assert type(again.error) is type(response.error) and str(again.error) == str(response.error)
+        assert repr(again) == repr(response)
+        again.stop()
+
+
+def test_every_error_renders_as_one_line() -> None:
+    """Each error of modelhub shows its name and its message on one line, whatever is in the message."""
+    for name, kind in vars(modelhub.errors).items():
+        if isinstance(kind, type) and issubclass(kind, modelhub.errors.HubError | Stopped):
+            lines = kind("what\n was said")._render_traceback_()
+            assert len(lines) == 1 and lines[0].startswith(f"{name}: what")
+            assert "\n" not in lines[0] or kind is Stopped

@@ -1,0 +1,1 @@
+"""How tiny-chat is made: its dialogues, its training and its exam."""
