@@ -19,6 +19,7 @@ from modelhub.kernels.protocol.events import Progress
 from modelhub.kernels.response import Response
 from modelhub.nbext.answer import bundle, quiet_line
 from modelhub.nbext.markdown import displayable, preformatted
+from modelhub.nbext.token_view import token_lines
 
 TICK = 0.1  # seconds between two showings
 GROWTH = 1.03  # `display` waits until the text is this much longer
@@ -47,7 +48,7 @@ def view(form: str, stream: bool = True) -> View:
     kernel = _in_kernel()
     if mode == "text" or not kernel:
         return _TerminalView(form)
-    if mode == "final" or not stream:
+    if mode == "final" or not stream or _captured():
         return _FinalView(form)
     if mode == "auto":
         mode = "display" if _no_widgets() else "widget"
@@ -197,6 +198,8 @@ class _TerminalView:
         self._clear_progress()
         if self._seen and not response.partial().endswith("\n"):
             sys.stdout.write("\n")
+        if response.request.logprobs and response.error is None:
+            sys.stdout.write("".join(f"{line}\n" for line in token_lines(response.to_dict()["choices"][0]["logprobs"])))
         for line in [*response.notes, *(f"warning: {w}" for w in response.warnings)]:
             sys.stdout.write(f"({displayable(line)})\n")
         if response.partial():
@@ -227,6 +230,14 @@ def _in_kernel() -> bool:
 
     shell = get_ipython()
     return shell is not None and hasattr(shell, "kernel")
+
+
+def _captured() -> bool:
+    """Whether `%%capture` keeps what is displayed: it would keep the widget and the answer as two outputs."""
+    from IPython.core.displaypub import CapturingDisplayPublisher
+    from IPython.core.getipython import get_ipython
+
+    return isinstance(get_ipython().display_pub, CapturingDisplayPublisher)
 
 
 def _no_widgets() -> bool:

@@ -35,6 +35,23 @@ def token_view(entries: list[dict[str, Any]]) -> str:
     )
 
 
+def token_lines(entries: list[dict[str, Any]]) -> list[str]:
+    """The least certain tokens of `entries` as lines of text, for a terminal."""
+    lines = []
+    for index in _doubtful(entries):
+        entry = entries[index]
+        tops = "  ".join(f"{_short(t['token'])} {_percent(t['logprob'])}" for t in entry["top_logprobs"][:HOVER])
+        lines.append(
+            f"{index:>4}  {_short(entry['token']):<{SHOWN}}  {_percent(entry['logprob']):>5}   {tops}".rstrip()
+        )
+    return lines
+
+
+def _doubtful(entries: list[dict[str, Any]]) -> list[int]:
+    """Where the least certain tokens stand, in the order of the text."""
+    return sorted(sorted(range(len(entries)), key=lambda i: entries[i]["logprob"])[:DOUBTFUL])
+
+
 def _token(entry: dict[str, Any]) -> str:
     tops = [t for t in entry["top_logprobs"][:HOVER] if math.exp(t["logprob"]) >= SEEN]
     hover = ", ".join(f"{_short(t['token'])} {_percent(t['logprob'])}" for t in tops) or _percent(entry["logprob"])
@@ -43,10 +60,10 @@ def _token(entry: dict[str, Any]) -> str:
 
 
 def _table(entries: list[dict[str, Any]]) -> str:
-    doubtful = sorted(range(len(entries)), key=lambda i: entries[i]["logprob"])[:DOUBTFUL]
+    doubtful = _doubtful(entries)
     summary = f"The {len(doubtful)} least certain tokens" if len(doubtful) > 1 else "The least certain token"
     head = _row("th", ["#", "token", "probability", "logprob", "most probable"])
-    rows = "".join(_row("td", _cells(i, entries[i])) for i in sorted(doubtful))
+    rows = "".join(_row("td", _cells(i, entries[i])) for i in doubtful)
     return f"<details><summary>{summary}</summary><table><thead>{head}</thead><tbody>{rows}</tbody></table></details>"
 
 

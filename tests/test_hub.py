@@ -66,13 +66,13 @@ def test_a_turn_that_failed_is_not_remembered(hub: Hub, random_gguf: Path) -> No
     """A turn of which nothing came but an error leaves the conversation as it was; a stopped one stays."""
     with pytest.raises(BadRequest):
         hub.chat("x" * 600, model=str(random_gguf), conversation="c").text()
-    chat = hub.conversations.get("c")
-    assert chat is not None and chat.turns == []
+    assert hub.conversations.get("c") is None
     endless = hub.chat("hi", model=str(random_gguf), conversation="c", n=16, **{**FEW, "max_tokens": None})
     next(iter(endless))
     endless.stop()
     assert endless.wait(60)
-    assert len(chat.turns) == 1
+    chat = hub.conversations.get("c")
+    assert chat is not None and len(chat.turns) == 1
 
 
 def test_preparing_changes_nothing(hub: Hub, random_gguf: Path) -> None:

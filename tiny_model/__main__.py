@@ -15,10 +15,10 @@ from tiny_model.network import Network, Shape
 from tiny_model.train import Outcome, Plan, train
 
 OUT = Path(__file__).parents[1] / "kernels" / "models" / "tiny-chat.gguf"
-#: The second round starts from what the first one made, with other dialogues.
+#: First mostly to look back and copy, which all else needs; then everything.
 ROUNDS = (
-    Plan(steps=1400, seed=1),
-    Plan(steps=2200, seed=2, cool=0.9),
+    Plan(steps=400, seed=3, copies=0.6, cool=0.3),
+    Plan(steps=3200, seed=4, copies=0.02, cool=0.95),
 )
 
 
@@ -26,7 +26,8 @@ def arguments() -> argparse.Namespace:
     """Return what was asked for on the command line."""
     parser = argparse.ArgumentParser(prog="python -m tiny_model", description=main.__doc__)
     parser.add_argument("--out", type=Path, default=OUT, help="the GGUF to write (default: %(default)s)")
-    parser.add_argument("--start", type=Path, help="a GGUF of the first round: do the second one only")
+    parser.add_argument("--start", type=Path, help="a GGUF to start from, instead of random weights")
+    parser.add_argument("--skip", type=int, default=0, help="rounds to leave out (default: %(default)s)")
     parser.add_argument("--steps", type=int, help="steps of each round, instead of the usual ones")
     parser.add_argument("--minutes", type=float, default=0.0, help="end each round after so many minutes")
     parser.add_argument("--threads", type=int, default=2, help="threads to train with (default: %(default)s)")
@@ -51,7 +52,7 @@ def main() -> None:
         learned = tokenizer.learn(stream(1001, 20_000), network.shape.vocabulary)
     say(f"training {network.shape}")
     outcome = Outcome()
-    for plan in ROUNDS[1:] if asked.start else ROUNDS:
+    for plan in ROUNDS[asked.skip :]:
         plan = replace(plan, minutes=asked.minutes, every=asked.every, threads=asked.threads)
         plan = replace(plan, steps=asked.steps or plan.steps)
         outcome += train(network, learned, plan, say, lambda net: export.write(net, learned, draft(asked.out)))

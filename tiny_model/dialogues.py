@@ -122,8 +122,21 @@ def make(rng: random.Random) -> Dialogue:
     return Dialogue(conversation.family, conversation.messages)
 
 
-def stream(seed: int, count: int) -> Iterator[Dialogue]:
-    """Yield `count` dialogues, the same ones for the same `seed`."""
+def copying(rng: random.Random) -> Dialogue:
+    """Make a dialogue of long texts to be repeated, from which a network learns fast to look back."""
+    picker = Picker(rng)
+    messages: list[Message] = []
+    for _ in range(rng.choice([1, 1, 2])):
+        text = unknowns.jumble(rng)
+        messages += [
+            {"role": "user", "content": picker.word("echo", x=text)},
+            {"role": "assistant", "content": text},
+        ]
+    return Dialogue("copying", messages)
+
+
+def stream(seed: int, count: int, copies: float = 0.0) -> Iterator[Dialogue]:
+    """Yield `count` dialogues, the same ones for the same `seed`; a share of `copies` are for copying only."""
     rng = random.Random(seed)
     for _ in range(count):
-        yield make(rng)
+        yield copying(rng) if copies and rng.random() < copies else make(rng)

@@ -20,9 +20,9 @@ _CHUNK = 8_000
 Row = list[tuple[list[int], list[bool]]]
 
 
-def encode(tokenizer: Tokenizer, seed: int, count: int) -> list[tuple[list[int], list[bool]]]:
+def encode(tokenizer: Tokenizer, seed: int, count: int, copies: float = 0.0) -> list[tuple[list[int], list[bool]]]:
     """Return `count` dialogues as token ids, each with whether it is learned."""
-    rendered = [text.pieces(dialogue.messages, dialogue.tools) for dialogue in stream(seed, count)]
+    rendered = [text.pieces(dialogue.messages, dialogue.tools) for dialogue in stream(seed, count, copies)]
     flat = tokenizer.encode_batch([piece for dialogue in rendered for piece, _ in dialogue])
     encoded, place = [], 0
     for dialogue in rendered:
@@ -83,12 +83,12 @@ def tensors(batch: list[Row], length: int) -> tuple[Tensor, Tensor, Tensor]:
     return torch.from_numpy(tokens), torch.from_numpy(segments), torch.from_numpy(targets)
 
 
-def batches(tokenizer: Tokenizer, seed: int, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def batches(tokenizer: Tokenizer, seed: int, size: int, copies: float = 0.0) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Yield batches of about `size` tokens without end, always of new dialogues."""
     rng = random.Random(seed)
     left: dict[int, list[Row]] = {length: [] for length in LENGTHS}
     while True:
-        encoded = encode(tokenizer, rng.getrandbits(60), _CHUNK)
+        encoded = encode(tokenizer, rng.getrandbits(60), _CHUNK, copies)
         ready = []
         for shortest, length in reversed(list(zip((0, *LENGTHS), LENGTHS, strict=False))):
             fitting = [dialogue for dialogue in encoded if shortest < len(dialogue[0]) <= length]

@@ -26,6 +26,7 @@ class Plan:
     minutes: float = 0.0
     size: int = 4096
     seed: int = 1
+    copies: float = 0.0
     warm: float = 0.03
     cool: float = 0.75
     rate_matrices: float = 0.02
@@ -81,7 +82,7 @@ def train(
         torch.optim.AdamW(network.others(), lr=plan.rate_others, betas=(0.9, 0.95), weight_decay=0.0),
     ]
     rates = [plan.rate_matrices, plan.rate_others]
-    source = batches(tokenizer, plan.seed, plan.size)
+    source = batches(tokenizer, plan.seed, plan.size, plan.copies)
     start, step, mean = time.monotonic(), 0, 0.0
     dialogues = tokens = learned = 0
     while True:

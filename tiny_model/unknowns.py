@@ -88,6 +88,22 @@ def phrase(rng: random.Random) -> str:
     return " ".join(words) if rng.random() < 0.8 else upper(" ".join(words))
 
 
+def jumble(rng: random.Random) -> str:
+    """Return four to twenty-four words, names, numbers and signs in no order, to be repeated."""
+    parts = []
+    for _ in range(rng.randint(4, 24)):
+        draw = rng.random()
+        if draw < 0.35:
+            parts.append(invented(rng))
+        elif draw < 0.6:
+            parts.append(rng.choice(_WORDS + _PLURALS + _PEOPLE + PLACES))
+        elif draw < 0.8:
+            parts.append(str(rng.randint(0, 10 ** rng.randint(1, 5))))
+        else:
+            parts.append(rng.choice(facts.COUNTRIES)[rng.randint(0, 1)])
+    return rng.choice([" ", " ", ", ", " - ", '", "', ": "]).join(parts)
+
+
 def upper(text: str) -> str:
     """Return `text` with a capital at its start."""
     return text[0].upper() + text[1:]

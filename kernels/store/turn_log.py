@@ -59,13 +59,20 @@ class TurnLog:
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def response(self, ident: str) -> Response:
-        """The finished response whose id begins with `ident`. Raises StoreFailed when there is none, or several."""
+        """The response whose id begins with `ident`, with or without its `chatcmpl-`.
+
+        Of one that was cut off with its kernel, what had come. Raises StoreFailed when there is none, or several.
+        """
         rows = self._read(
-            "SELECT response FROM turn WHERE substr(id, 1, length(?1)) = ?1 AND response IS NOT NULL", (ident,)
+            "SELECT id, begun, request, text, response FROM turn WHERE substr(id, 1, length(?1)) = ?1",
+            (f"chatcmpl-{ident.removeprefix('chatcmpl-')}",),
         )
         if len(rows) != 1:
-            raise StoreFailed(f"{len(rows)} finished turns have an id that begins with {ident!r}; see %chats log")
-        return Response.from_dict(json.loads(rows[0][0]))
+            raise StoreFailed(f"{len(rows)} turns have an id that begins with {ident!r}; see %chats log")
+        name, begun, request, text, response = rows[0]
+        return Response.from_dict(
+            json.loads(response) if response else _cut_off(name, begun, json.loads(request), text)
+        )
 
     def close(self) -> None:
         """Finish what is being written and close the file."""
@@ -115,6 +122,8 @@ class TurnLog:
             finally:
                 connection.close()
         except sqlite3.Error as error:
+            if "no such table" in str(error):  # another kernel is just making it
+                return []
             raise StoreFailed(f"the log {path()} cannot be read: {error}") from error
 
     def _close(self) -> None:
@@ -159,6 +168,24 @@ class Record:
         problems = await asyncio.gather(*map(asyncio.wrap_future, self._pending), return_exceptions=True)
         bad = next((p for p in problems if isinstance(p, BaseException)), None)
         return None if bad is None else self._log.report(bad)
+
+
+def _cut_off(name: str, begun: float, request: dict[str, Any], text: str) -> dict[str, Any]:
+    """What `Response.to_dict` would have said of a turn whose end was never written."""
+    choices = [{"text": text, "logprobs": [], "tokens": 0, "finish_reason": None}]
+    choices += [{**choices[0], "text": ""} for _ in range(request.get("n", 1) - 1)]
+    return {
+        "id": name,
+        "created": int(begun),
+        "request": request,
+        "choices": choices,
+        "usage": None,
+        "debug": {},
+        "warnings": [],
+        "notes": ["the kernel ended while this was answered"],
+        "interrupted": True,
+        "error": None,
+    }
 
 
 def path() -> Path:

@@ -170,7 +170,7 @@ def test_the_verbs_of_chats(room: Kernel) -> None:
     [
         ("%chats shwo", ["no 'shwo'", "Did you mean 'show'", "list, show, clear, undo, log"]),
         ("%chats show nots", ["no conversation is named 'nots'", "There are main"]),
-        ("%chats log zz", ["0 finished turns", "'zz'"]),
+        ("%chats log zz", ["0 turns", "'zz'"]),
     ],
 )
 def test_what_chats_does_not_know_is_one_line(room: Kernel, line: str, parts: list[str]) -> None:

@@ -172,3 +172,20 @@ def test_an_answer_kept_by_capture_can_be_shown(mode: Callable[[str], Kernel]) -
     kernel = mode("auto")
     assert not kernel.run(f"%%capture kept\n%%chat {ASK}\nhi").outputs
     assert kernel.value(f"any({MIME!r} in o.data for o in kept.outputs)") == "True"
+
+
+def test_a_captured_answer_is_one_output(one_kernel: Kernel) -> None:
+    """Under %%capture only the finished answer is kept, and it can be shown later."""
+    assert one_kernel.run("%%capture kept\n%chat -t 0 --new What is the capital of France?").ok
+    assert one_kernel.value("len(kept.outputs)") == "1"
+    assert "France" in one_kernel.run("kept.show()").text
+
+
+def test_a_terminal_shows_the_doubtful_tokens(start_kernel: Callable[..., Kernel]) -> None:
+    """Where text is printed, --logprobs prints the least certain tokens with their alternatives below the answer."""
+    printed = (
+        start_kernel(MODELHUB_STREAM="text").run("%%chat -t 0 --logprobs 3\nWhat is the capital of France?").stdout
+    )
+    lines = printed.splitlines()
+    assert len([line for line in lines[1:] if line.count("%") >= 4]) >= 5
+    assert lines[-1].startswith("(tiny-chat · ")

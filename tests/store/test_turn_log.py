@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import pytest
 from modelhub.errors import ContextTooLong, EngineCrashed, StoreFailed
 from modelhub.kernels.hub import Hub
 from modelhub.kernels.store.turn_log import TurnLog
+from modelhub.nbext.markdown import displayable
+from tests.kernel import Kernel
 
 FEW: dict[str, Any] = {"temperature": 0, "max_tokens": 4, "logit_bias": {0: -100, 1: -100, 2: -100}}
 ENDLESS = {**FEW, "max_tokens": None}
@@ -50,6 +54,25 @@ def test_a_turn_is_there_while_it_runs(hub: Hub, long_gguf: Path) -> None:
     (row,) = hub.log.recent()
     assert (row["state"], row["text"]) == ("stopped", response.partial())
     assert hub.log.response(response.id).interrupted
+
+
+def test_a_killed_kernel_loses_nothing(start_kernel: Callable[..., Kernel], long_gguf: Path) -> None:
+    """A kernel killed while it answers leaves what had come, about a second old at most; another kernel shows it."""
+    killed = start_kernel()
+    killed.run(
+        f"import modelhub; r = modelhub.chat('hi', model={str(long_gguf)!r}, logit_bias={{0: -100, 1: -100, 2: -100}})"
+    )
+    log = TurnLog()
+    end = time.monotonic() + 60
+    while not (rows := log.recent()) or not rows[0]["text"]:
+        assert time.monotonic() < end, "no partial text was written"
+    os.kill(killed.pid, signal.SIGKILL)
+    text = log.recent()[0]["text"]
+    other = start_kernel()
+    shown = other.run("%chats log")
+    assert "cut off" in shown.text
+    ident = rows[0]["id"].removeprefix("chatcmpl-")[:8]
+    assert other.run(f"%chats log {ident}").text.startswith(displayable(text)[:200])
 
 
 def test_a_failed_turn_says_why(hub: Hub, random_gguf: Path) -> None:
@@ -95,7 +118,7 @@ def test_an_id_that_is_not_one(hub: Hub, random_gguf: Path, ident: str) -> None:
     """An id that no turn or several have is an error that says how many; % and _ are characters like others."""
     for _ in range(1 if "%" in ident or "_" in ident else 2):
         hub.chat("hi", model=str(random_gguf), **FEW).text()
-    with pytest.raises(StoreFailed, match=r"finished turns have an id that begins with") as caught:
+    with pytest.raises(StoreFailed, match=r"turns have an id that begins with") as caught:
         hub.log.response(ident)
     assert "\n" not in str(caught.value)
 
@@ -104,7 +127,7 @@ def test_no_log_is_an_empty_log() -> None:
     """Before the first turn there is nothing to read, and nothing is written by reading."""
     log = TurnLog()
     assert log.recent() == []
-    with pytest.raises(StoreFailed, match=r"^0 finished turns"):
+    with pytest.raises(StoreFailed, match=r"^0 turns"):
         log.response("x")
     log.close()
     assert not Path(os.environ["MODELHUB_HOME"]).exists()
