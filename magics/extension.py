@@ -12,6 +12,7 @@ from typing import Any
 
 from modelhub.magics.async_cell import AsyncCells
 from modelhub.magics.cells import Cells
+from modelhub.magics.question_mark import keep_questions
 
 _STATE = "_modelhub_extension"
 
@@ -26,7 +27,7 @@ class Extension:
         self._undo: list[Callable[[], object]] = []
         owned = self._magics()
         self._events()
-        self._transformer(owned)
+        self._transformers(owned)
         self._completer()
         from modelhub.magics.formatters import register
 
@@ -70,13 +71,15 @@ class Extension:
             self.shell.events.register(name, handler)
             self._undo.append(lambda name=name, handler=handler: self.shell.events.unregister(name, handler))  # type: ignore[misc]  # bound by default
 
-    def _transformer(self, names: tuple[str, ...]) -> None:
+    def _transformers(self, names: tuple[str, ...]) -> None:
+        transforms = self.shell.input_transformers_cleanup
+        transforms.append(keep_questions)
+        self._undo.append(lambda: transforms.remove(keep_questions))
         # A terminal asks the transformers whether a cell is complete, and one `await` always is: there the plain
         # magic stays, so that a prompt can have several lines.
         if not hasattr(self.shell, "kernel"):
             return
         transformer = AsyncCells(self.shell, self.cells, names)
-        transforms = self.shell.input_transformers_cleanup
         transforms.append(transformer)
         self._undo.append(lambda: transforms.remove(transformer))
 

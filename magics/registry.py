@@ -33,10 +33,11 @@ def magics(shell: Any) -> list[Magic]:
 
 def _chat(shell: Any) -> Callable[..., Any]:
     from modelhub.magics.chat import HELP, ask, run
+    from modelhub.magics.question_mark import without_mark
 
     @no_var_expand  # type: ignore[untyped-decorator]  # IPython ships no types
     def chat(line: str, cell: str | None = None) -> Any:
-        return run(shell, ask(shell, line, cell, "%chat" if cell is None else "%%chat"))
+        return run(shell, ask(shell, without_mark(line), cell, "%chat" if cell is None else "%%chat"))
 
     chat.__doc__ = HELP
     return chat  # type: ignore[no-any-return]  # the decorator returns what it got
