@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modelhub.errors import BadRequest, EngineFailed, HubError, Stopped
+from modelhub.errors import BadRequest, EngineFailed, HubError, LoadCancelled, Stopped
 from modelhub.kernels import background, settings
 from modelhub.kernels.catalog.card import ModelCard
 from modelhub.kernels.catalog.catalog import Catalog
@@ -137,11 +137,17 @@ class Hub:
                     record.partial(response)
         except asyncio.CancelledError:
             interrupted = True
+        except LoadCancelled as raised:
+            interrupted = response.stopping  # or the model was unloaded by somebody else
+            error = None if interrupted else raised
         except HubError as raised:
             error = raised
         except Exception as raised:
             error = _defect(raised)
-        if prepared.conversation is not None and prepared.place is not None and (error is None or response.partial()):
+        if error is None and not interrupted and response.finish_reason is None:
+            error = EngineFailed("the answer broke off: the engine never said why it ended; what came is kept")
+        said_something = bool(response.partial()) or (error is None and not interrupted)
+        if prepared.conversation is not None and prepared.place is not None and said_something:
             turn = Turn(prepared.cell, prepared.system, prepared.asked, response)
             self.conversations.adopt(prepared.conversation)
             prepared.conversation.add(prepared.place, turn)

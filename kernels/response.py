@@ -55,6 +55,11 @@ class Response:
         """Whether the answer has ended, well or badly."""
         return self._done
 
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._stopping
+
     def text(self, choice: int = 0) -> str:
         """The whole text of one choice; waits for the end. Raises what ended it badly; `partial` has what came."""
         self._wait_done()

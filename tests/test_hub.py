@@ -106,3 +106,13 @@ def test_one_file_is_one_engine(hub: Hub, random_gguf: Path, tmp_path: Path, mon
     monkeypatch.chdir(random_gguf.parent)
     engines = {id(hub.engine(n)) for n in (str(random_gguf), "./random.gguf", str(tmp_path / "link.gguf"))}
     assert len(engines) == 1
+
+
+def test_a_turn_stopped_before_its_first_word_is_not_remembered(hub: Hub, long_gguf: Path) -> None:
+    """An answer that was stopped while its model still loaded leaves the conversation as it was."""
+    hub.unload(str(long_gguf))
+    response = hub.chat("hi", model=str(long_gguf), conversation="c", **FEW)
+    response.stop()
+    assert response.wait(60)
+    assert response.interrupted and response.partial() == ""
+    assert hub.conversations.get("c") is None
