@@ -17,10 +17,11 @@ demo: $(VENV)/.lab
 	$(BIN)/python -m modelhub demo notebooks/01_quickstart.ipynb
 
 # MODELHUB_STREAM=final: nbval compares what stands in a cell when it is done, not the updates on the way.
+# MODELHUB_HOME: the notebooks are run with no settings and no log of the user's.
 test: $(VENV)/.test
 	@$(BIN)/python -m tests.browser.chromium || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && \
 	  apt-get update -q && apt-get install -yq --no-install-recommends chromium; }
-	MODELHUB_STREAM=final $(BIN)/pytest $(NBVAL) tests notebooks
+	MODELHUB_STREAM=final MODELHUB_HOME=$(abspath $(VENV))/home $(BIN)/pytest $(NBVAL) tests notebooks
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

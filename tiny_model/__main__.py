@@ -17,8 +17,8 @@ from tiny_model.train import Outcome, Plan, train
 OUT = Path(__file__).parents[1] / "kernels" / "models" / "tiny-chat.gguf"
 #: First mostly to look back and copy, which all else needs; then everything.
 ROUNDS = (
-    Plan(steps=400, seed=3, copies=0.6, cool=0.3),
-    Plan(steps=3200, seed=4, copies=0.02, cool=0.95),
+    Plan(steps=300, seed=1, copies=0.6, cool=0.3),
+    Plan(steps=2700, seed=2, copies=0.02, cool=0.95),
 )
 
 

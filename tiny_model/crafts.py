@@ -11,7 +11,7 @@ from tiny_model.exchanges import REFUSAL, Exchange, Picker, article, country_jso
 def markdown_list(p: Picker, more: bool = False) -> Exchange:
     """Ask for a list; its items come in the order of the alphabet, so that none comes twice."""
     _, many, members = p.choice(facts.KINDS)
-    count = min(p.rng.choice([2, 3, 3, 3, 4, 4, 5, 5, 6, 7]), len(members) - 1)
+    count = min(p.rng.choice([2, 3, 3, 3, 3, 4, 4, 5]), len(members) - 1)
     chosen = sorted(p.rng.sample(range(len(members)), count))
     n = facts.NUMBER_WORDS[count] if p.rng.random() < 0.7 else str(count)
     question = p.word("list_more" if more else "list", n=n, many=many)
@@ -44,14 +44,9 @@ def chance(p: Picker) -> Exchange:
 
 def count(p: Picker) -> Exchange:
     """Ask to count."""
-    way = p.rng.choices(["count", "count_to", "count_down"], [4, 3, 1])[0]
-    if p.held_out:
-        way = "count"
-    a, b = 1, p.rng.choice([5, 10, 10, 12, 15, 20, 20, 25, 30, 30, p.rng.randint(3, 30)])
-    if way == "count":
-        a = p.rng.choice([1, 1, 1, 1, 2, 3, 5, p.rng.randint(0, 20)])
-        b = max(b, a + 3)
-    numbers = range(b, 0, -1) if way == "count_down" else range(a, b + 1)
+    way = "count" if p.held_out else p.rng.choice(["count", "count_to"])
+    a, b = 1, p.rng.choice([5, 10, 10, 20, 30])
+    numbers = range(a, b + 1)
     spoken = facts.NUMBER_WORDS[b] if b <= 20 and way != "count" and p.rng.random() < 0.5 else b
     answer = ", ".join(map(str, numbers))
     return Exchange("count", p.word(way, a=a, b=spoken), answer)
@@ -85,7 +80,7 @@ def code(p: Picker, more: bool = False) -> Exchange:
     if p.held_out:
         family = "code"
     if family == "code_named":
-        fresh = p.choice(["f", "my_function", "calc", "helper", "solve", "run", unknowns.invented(p.rng).lower()])
+        fresh = p.choice(["f", "my_function", "calc", "helper", "solve", "run"])
         slots["name"] = fresh
         source = source.replace(f"def {name}(", f"def {fresh}(").replace(f"* {name}(", f"* {fresh}(")
     return Exchange("code", p.word(family, **slots), f"```python\n{source}\n```", None, "code", name, True)
@@ -100,7 +95,7 @@ def country_as_json(p: Picker, row: tuple[str, str, str] | None = None, how: str
 
 def person_as_json(p: Picker) -> Exchange:
     """Ask for a name and an age as JSON."""
-    n = p.choice(facts.NAMES) if p.rng.random() < 0.6 else unknowns.invented(p.rng)
+    n = p.choice(facts.NAMES)
     a = p.rng.randint(1, 99)
     answer = json.dumps({"name": n, "age": a})
     return Exchange("json", p.word("person", n=n, a=a), answer, None, "", n, True)
@@ -111,8 +106,6 @@ def story(p: Picker, more: bool = False) -> Exchange:
     if more:
         return Exchange("story", p.word("story_more"), stories.short(p.rng), None, "story")
     hero = p.choice(stories.HEROES) if p.rng.random() < 0.6 else None
-    if hero and p.rng.random() < 0.08:
-        hero = p.choice(["monkey", "crocodile", "princess", "train", "tree", "doctor", "parrot", "elephant"])
     if hero:
         x = p.choice([f"{article(hero)} {hero}"] * 4 + [f"the {hero}", hero + "s"])
         return Exchange("story", p.word("story_about", x=x), stories.short(p.rng, hero), None, "story", hero)

@@ -103,7 +103,7 @@ class Conversation:
             return Exchange("name", p.word("recall"), f"Your name is {self.name}.")
         if not self.name and p.rng.random() < 0.25:
             return Exchange("name", p.word("recall"), "You have not told me your name.")
-        self.name = p.choice(facts.NAMES) if p.rng.random() < 0.5 else unknowns.invented(p.rng)
+        self.name = p.choice(facts.NAMES)
         return Exchange("name", p.word("my_name", n=self.name), f"Nice to meet you, {self.name}!")
 
 

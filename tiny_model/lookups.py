@@ -58,19 +58,18 @@ def opposite(p: Picker, more: bool = False) -> Exchange:
 
 def arithmetic(p: Picker, more: bool = False) -> Exchange:
     """Ask for a sum, a difference or a product of small numbers."""
-    kind = p.rng.choices(["plus", "minus", "times"], [5, 4, 3])[0]
+    kind = p.rng.choices(["plus", "minus", "times"], [5, 4, 1])[0]
     if kind == "times":
-        a, b = p.rng.randint(0, 10), p.rng.randint(0, 10)
+        a, b = p.rng.randint(0, 5), p.rng.randint(0, 5)
         sign, value = "*", a * b
     else:
-        top = p.rng.choice([10, 10, 20])
-        a, b = p.rng.randint(0, top), p.rng.randint(0, top)
+        a, b = p.rng.randint(0, 10), p.rng.randint(0, 10)
         if kind == "minus" and a < b:
             a, b = b, a
         sign, value = ("+", a + b) if kind == "plus" else ("-", a - b)
     one: object = a
     two: object = b
-    if p.rng.random() < 0.12 and not p.held_out:
+    if p.rng.random() < 0.06 and not p.held_out:
         one, two = facts.NUMBER_WORDS[a], facts.NUMBER_WORDS[b]
     if more:
         spoken = p.choice(HELD_IN[f"{kind}_np"][:2]).format(a=one, b=two)

@@ -183,8 +183,7 @@ def _ask(p: Picker, pool: int) -> tuple[list[Task], Task, list[dict[str, Any]]]:
     makers = [tasks.weather, tasks.time, tasks.calculator][:pool]
     offered = [maker(p.rng, p.held_out) for maker in makers]
     task = p.choice(offered)
-    tools = [tooling.describe(each, p.rng) for each in offered]
-    p.rng.shuffle(tools)
+    tools = [tooling.describe(each) for each in offered]
     return offered, task, tools
 
 

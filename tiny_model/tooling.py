@@ -8,35 +8,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from tiny_model import styles, syllabus, tasks, unknowns
+from tiny_model import styles, syllabus, tasks
 from tiny_model.exchanges import Exchange, Picker
 from tiny_model.facts import cut
-from tiny_model.tasks import Maker, Task
+from tiny_model.tasks import Task
 
 Message = dict[str, Any]
 Rough = Callable[[str, random.Random], str]
 
 
-#: Parameters that a call may leave out, and does.
-_OPTIONAL = cut("unit units language format lang")
-
-
-def describe(task: Task, rng: random.Random) -> dict[str, Any]:
+def describe(task: Task) -> dict[str, Any]:
     """Return the tool of `task` as the JSON object of the chat-completions interface."""
-    properties = {}
-    for key, kind in task.parameters.items():
-        properties[key] = {"type": kind}
-        if rng.random() < 0.15:
-            properties[key]["description"] = f"The {key}."
-    schema: dict[str, Any] = {"type": "object", "properties": properties}
-    if rng.random() < 0.75:
-        schema["required"] = list(task.parameters)
-        if rng.random() < 0.12:
-            properties[rng.choice(_OPTIONAL)] = {"type": "string"}
-    return {
-        "type": "function",
-        "function": {"name": task.name, "description": task.about, "parameters": schema},
-    }
+    properties = {key: {"type": kind} for key, kind in task.parameters.items()}
+    schema = {"type": "object", "properties": properties, "required": list(task.parameters)}
+    function = {"name": task.name, "description": task.about, "parameters": schema}
+    return {"type": "function", "function": function}
 
 
 def result_text(result: Any) -> str:
@@ -51,22 +37,15 @@ def call_message(task: Task) -> Message:
 
 
 def offers(rng: random.Random) -> list[Task]:
-    """Draw one to four tools of different kinds, each with a task."""
-    makers: list[Maker] = []
-    for maker in rng.choices(list(tasks.MAKERS), list(tasks.MAKERS.values()), k=rng.choice([1, 1, 2, 2, 3, 4])):
-        if maker not in makers and not {maker, *makers} >= {tasks.calculator, tasks.two_numbers}:
-            makers.append(maker)
+    """Draw one to three tools, each with a task."""
+    makers = rng.sample(list(tasks.MAKERS), rng.choice([1, 2, 3]))
     return [replace(maker(rng, False), maker=maker) for maker in makers]
 
 
 def dialogue(rng: random.Random, rough: Rough) -> tuple[str, list[Message], list[dict[str, Any]]]:
     """Return family, messages and tools of a dialogue in which tools are listed."""
     offered = offers(rng)
-    tools = [describe(task, rng) for task in offered]
-    if rng.random() < 0.5:
-        tools = json.loads(json.dumps(tools, sort_keys=True))
-    listed = [*tools]
-    rng.shuffle(listed)
+    listed = [describe(task) for task in offered]
     messages: list[Message] = []
     if rng.random() < 0.3:
         messages.append({"role": "system", "content": styles.prompt(rng, "plain")})
@@ -102,29 +81,18 @@ def succeed(task: Task) -> list[Message]:
 
 def fail(task: Task, rng: random.Random) -> list[Message]:
     """Return the call, an error and what is said about it."""
-    fault = rng.choice(["not found", "no connection", "unknown city", "timeout", unknowns.phrase(rng).lower()])
-    content = rng.choice([f"error: {fault}", json.dumps({"error": fault})])
+    fault = rng.choice(["not found", "no connection", "timeout"])
     return [
         call_message(task),
-        {"role": "tool", "content": content},
+        {"role": "tool", "content": json.dumps({"error": fault})},
         {"role": "assistant", "content": f"The tool failed: {fault}."},
     ]
 
 
 def again(task: Task, rng: random.Random) -> Task:
-    """Return another task for the same tool, with its name and keys."""
-    for _ in range(80 if task.maker else 0):
-        other = task.maker(rng, False)
-        if other.name == task.name and list(other.parameters) == list(task.parameters):
-            return replace(other, about=task.about, maker=task.maker)
-    values = [value for value in task.arguments.values() if isinstance(value, str)]
-    if not values:
-        return task
-    old, new = values[0], unknowns.invented(rng)
-    arguments = {key: new if value == old else value for key, value in task.arguments.items()}
-    result = json.loads(json.dumps(task.result).replace(json.dumps(old), json.dumps(new)))
-    return replace(task, arguments=arguments, result=result, question=task.question.replace(old, new),
-                   answer=task.answer.replace(old, new))  # fmt: skip
+    """Return another task for the same tool."""
+    assert task.maker is not None
+    return replace(task.maker(rng, False), maker=task.maker)
 
 
 def _untooled(p: Picker, offered: list[Task]) -> Exchange:

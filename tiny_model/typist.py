@@ -79,8 +79,8 @@ def _frame(text: str, rng: random.Random) -> str:
 
 
 def roughen(text: str, rng: random.Random) -> str:
-    """Return a question as people type it; two in five stay as they are."""
-    if rng.random() < 0.4:
+    """Return a question as people type it; two in three stay as they are."""
+    if rng.random() < 0.67:
         return text
     if rng.random() < 0.2:
         text = _reword(text, rng)
@@ -99,6 +99,4 @@ def roughen(text: str, rng: random.Random) -> str:
         text = text.rstrip("?.!") or text
     if rng.random() < 0.35:
         text = text.lower()
-    elif rng.random() < 0.03:
-        text = text.upper()
     return text
