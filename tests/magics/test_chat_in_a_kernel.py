@@ -40,3 +40,17 @@ def test_stopping_keeps_what_came(kernel: Kernel) -> None:
         == "True"
     )
     assert kernel.run("%%chat -t 0 --new\nWhat is the capital of Peru?").ok
+
+
+def test_stopping_several_answers_at_once(kernel: Kernel) -> None:
+    """An interrupt of a cell that awaits eight answers ends it with one line, and the kernel answers on."""
+    ran = kernel.run(
+        "import asyncio, modelhub\n"
+        "ask = lambda: modelhub.achat('Tell me a long story.', max_tokens=900, logit_bias={2: -100})\n"
+        "print('go')\n"
+        "await asyncio.gather(*[ask() for _ in range(8)])",
+        interrupt=lambda r: "go" in r.stdout,
+    )
+    assert ran.error.startswith("Stopped: ")
+    assert "\n" not in ran.error
+    assert kernel.run("%chat -t 0 What is the capital of Peru?").ok
