@@ -41,7 +41,7 @@ class Response:
         self._usage: dict[str, Any] | None = None
         self._changed = threading.Condition()
         self._done = False
-        self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Event, bool]] = []
+        self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None], bool]] = []
         self._started = time.monotonic()
         self._first: float | None = None
         self._last = self._started
@@ -192,21 +192,22 @@ class Response:
 
     async def changed(self, only_end: bool = False, seconds: float = WAKE) -> None:
         """Wait until something came (with `only_end`: the end), or `seconds` passed; cancelling it stops the answer."""
-        event = asyncio.Event()
-        waiter = (asyncio.get_running_loop(), event, only_end)
+        loop = asyncio.get_running_loop()
+        woken: asyncio.Future[None] = loop.create_future()
+        waiter = (loop, woken, only_end)
         with self._changed:
             if self._done:
                 return
             self._waiters.append(waiter)
+        # Short waits: ipykernel delivers an interrupt to a loop that wakes by itself, and to no other. A timer of our
+        # own, because a wait happens ten times a second and asyncio.timeout ends by raising twice.
+        timer = loop.call_later(min(seconds, WAKE), _resolve, woken)
         try:
-            # Short waits: ipykernel delivers an interrupt to a loop that wakes by itself, and to no other.
-            async with asyncio.timeout(min(seconds, WAKE)):
-                await event.wait()
-        except TimeoutError:
-            pass
+            await woken
         except asyncio.CancelledError:
             raise self.stopped() from None
         finally:
+            timer.cancel()
             with self._changed:
                 if waiter in self._waiters:
                     self._waiters.remove(waiter)
@@ -320,11 +321,13 @@ class Response:
         self._changed.notify_all()
         if not self._waiters:
             return
-        woken = [w for w in self._waiters if self._done or not w[2]]
-        self._waiters = [w for w in self._waiters if not (self._done or not w[2])]
-        for loop, event, _only_end in woken:
+        woken = self._waiters if self._done else [w for w in self._waiters if not w[2]]
+        if not woken:
+            return
+        self._waiters = [w for w in self._waiters if w not in woken]
+        for loop, future, _only_end in woken:
             if not loop.is_closed():
-                loop.call_soon_threadsafe(event.set)
+                loop.call_soon_threadsafe(_resolve, future)
 
     def _new(self, seen: int) -> str:
         return self.partial()[seen:]
@@ -372,3 +375,8 @@ class Response:
         total, first = timings.get("total_s"), timings.get("first_token_s")
         self._last = self._started + (total or 0.0)
         self._first = None if first is None else self._started + first
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -21,13 +21,15 @@ class Magic:
 
 def magics(shell: Any) -> list[Magic]:
     """The magics for `shell`."""
-    chat, models, chats = _chat(shell), _models(shell), _chats(shell)
+    from modelhub.magics import chats, models
+
+    chat = _chat(shell)
     both = ("line", "cell")
     return [
         Magic("chat", both, chat, twin="mh"),
         Magic("mh", both, chat),
-        Magic("models", ("line",), models),
-        Magic("chats", ("line",), chats),
+        Magic("models", ("line",), _line("models", models.run, models.HELP)),
+        Magic("chats", ("line",), _line("chats", chats.run, chats.HELP)),
     ]
 
 
@@ -43,23 +45,10 @@ def _chat(shell: Any) -> Callable[..., Any]:
     return chat  # type: ignore[no-any-return]  # the decorator returns what it got
 
 
-def _models(shell: Any) -> Callable[..., Any]:
-    from modelhub.magics.models import HELP, run
-
+def _line(name: str, run: Callable[[str], Any], documentation: str) -> Callable[..., Any]:
     @no_var_expand  # type: ignore[untyped-decorator]  # IPython ships no types
-    def models(line: str) -> Any:
+    def magic(line: str) -> Any:
         return run(line)
 
-    models.__doc__ = HELP
-    return models  # type: ignore[no-any-return]  # the decorator returns what it got
-
-
-def _chats(shell: Any) -> Callable[..., Any]:
-    from modelhub.magics.chats import HELP, run
-
-    @no_var_expand  # type: ignore[untyped-decorator]  # IPython ships no types
-    def chats(line: str) -> Any:
-        return run(line)
-
-    chats.__doc__ = HELP
-    return chats  # type: ignore[no-any-return]  # the decorator returns what it got
+    magic.__name__, magic.__doc__ = name, documentation
+    return magic  # type: ignore[no-any-return]  # the decorator returns what it got

@@ -28,8 +28,8 @@ class StreamWidget(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget and 
     def __init__(self) -> None:
         """An empty stream."""
         super().__init__()
-        # ipykernel 7.4 would route this comm's messages to the shell that is busy with the cell; see frontend notes
-        # upstream in ipykernel #1565. Left to the default they are handled while the cell runs.
+        # ipykernel 7.4 would route this comm's messages to the shell that is busy with the cell (ipykernel #1565).
+        # Left to the default they are handled while the cell runs.
         if hasattr(self.comm, "_reply_subshell_for"):
             self.comm._reply_subshell_for = lambda data, default: default
         self.on_msg(self._on_message)
