@@ -63,9 +63,9 @@ class TurnLog:
 
         Of one that was cut off with its kernel, what had come. Raises StoreFailed when there is none, or several.
         """
+        begin = f"chatcmpl-{ident.removeprefix('chatcmpl-')}"
         rows = self._read(
-            "SELECT id, begun, request, text, response FROM turn WHERE substr(id, 1, length(?1)) = ?1",
-            (f"chatcmpl-{ident.removeprefix('chatcmpl-')}",),
+            "SELECT id, begun, request, text, response FROM turn WHERE substr(id, 1, length(?)) = ?", (begin, begin)
         )
         if len(rows) != 1:
             raise StoreFailed(f"{len(rows)} turns have an id that begins with {ident!r}; see %chats log")
