@@ -1,4 +1,4 @@
-"""What every engine can do. The hub knows engines by this protocol alone."""
+"""What every engine can do: the shape that LocalEngine has and that the next engine must have."""
 
 from __future__ import annotations
 

@@ -168,12 +168,11 @@ class LocalEngine:
                     yield _ended(message)
 
     def _details(self, plan: dict[str, Any], prompt: str, message: Message) -> dict[str, Any]:
-        shown = {k: v for k, v in plan.items() if k != "debug"}
         return {
             "engine": self.kind,
             "prompt": prompt,
             "prompt_tokens": message["prompt_tokens"],
-            "request_parameters": shown,
+            "request_parameters": plan,
             "sampling": message["chain"],
             "load_parameters": self.params.to_dict(),
             "model": self.loaded,

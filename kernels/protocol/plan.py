@@ -92,5 +92,4 @@ def plan_of(request: ChatRequest) -> dict[str, Any]:
         "presence_penalty": request.presence_penalty or 0.0,
         "logit_bias": request.logit_bias or {},
         "top_logprobs": (request.top_logprobs or 0) if request.logprobs else None,
-        "debug": True,
     }

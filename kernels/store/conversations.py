@@ -135,15 +135,6 @@ class Conversations:
             self._known[conversation.name] = conversation
             self.current = conversation.name
 
-    def forget(self, name: str) -> bool:
-        """Drop a conversation; whether there was one."""
-        with self._lock:
-            found = self._known.pop(name, None)
-            if self.current == name:
-                self.current = DEFAULT
-            self._known.setdefault(DEFAULT, Conversation(DEFAULT))
-            return found is not None
-
     def _begun_by(self, cell: str | None) -> Conversation | None:
         if cell is None:
             return None

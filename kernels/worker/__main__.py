@@ -93,8 +93,7 @@ class Worker:
             if not tokens:
                 self._refuse(message, "BadRequest", "the rendered prompt has no tokens")
                 return
-            if message["plan"]["debug"]:
-                self.link.send({"m": "prompt", "r": message["r"], "text": prompt})
+            self.link.send({"m": "prompt", "r": message["r"], "text": prompt})
             self.scheduler.submit(message, tokens, received, seconds)
         except TemplateError as error:
             self._refuse(message, "TemplateFailed", str(error))

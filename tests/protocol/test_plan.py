@@ -47,7 +47,7 @@ def test_what_is_unset_has_openais_defaults() -> None:
     assert bare == {
         "n": 1, "max_tokens": None, "stop": [], "temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0,
         "repeat_penalty": 1.0, "frequency_penalty": 0.0, "presence_penalty": 0.0, "logit_bias": {},
-        "top_logprobs": None, "debug": True,
+        "top_logprobs": None,
     }  # fmt: skip
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from modelhub.kernels.protocol.request import ChatRequest, Message
 from modelhub.kernels.response import Response
 from modelhub.kernels.store.conversations import Conversation, Conversations, Turn
@@ -112,16 +110,3 @@ def test_a_cell_stays_in_its_conversation() -> None:
     known.adopt(known.choose("work", False, "b"))
     assert known.choose(None, False, "a") is main
     assert known.choose(None, False, "c").name == "work"
-
-
-@pytest.mark.parametrize("name", ["main", "work"])
-def test_forgetting(name: str) -> None:
-    """A forgotten conversation is gone; the default one is always there, and is used next."""
-    known = Conversations()
-    known.adopt(known.choose("work", False, None))
-    say(known.choose(name, False, None), "hi")
-    assert known.forget(name)
-    assert not known.forget("never there")
-    assert {c.name for c in known} == {"main", "work"} - ({"work"} if name == "work" else set())
-    assert all(c.turns == [] for c in known)
-    assert known.get(known.choose(None, False, None).name) is not None
