@@ -29,8 +29,9 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# FIGURES="NAME …" measures some of them; FULL=1 takes the long runs; SAVE=docs/figures.md puts the rows there.
 bench: $(VENV)/.test
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(FIGURES) $(if $(FULL),--full) $(if $(SAVE),--save $(SAVE))
 
 tiny-model: $(VENV)/.train
 	$(BIN)/python -m tiny_model

@@ -61,13 +61,3 @@ class Row:
 
 
 Measure = Callable[[Options], list[Row]]
-
-
-def table(rows: Sequence[Row]) -> str:
-    """The rows as a Markdown table."""
-    lines = ["| figure | goal | got: median (range, repeats) | met | how |", "|---|---|---|---|---|"]
-    marks = {True: "yes", False: "**no**", None: ""}
-    for row in rows:
-        cells = (row.figure, row.goal, row.got, marks[row.met], row.how)
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines)

@@ -15,7 +15,7 @@ from modelhub.kernels.catalog.card import ModelCard
 from modelhub.kernels.catalog.catalog import Catalog
 from modelhub.kernels.engines.local import LocalEngine
 from modelhub.kernels.protocol import honesty
-from modelhub.kernels.protocol.plan import LoadParams, load_params
+from modelhub.kernels.protocol.load_params import LoadParams, load_params
 from modelhub.kernels.protocol.request import ChatRequest, Message
 from modelhub.kernels.response import Response
 from modelhub.kernels.store.conversations import Conversation, Conversations, Place, Turn

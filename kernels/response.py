@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import Any
 
 from modelhub.errors import HubError, Stopped
-from modelhub.kernels.background import WAKE
-from modelhub.kernels.protocol.completion import Choice, completion
-from modelhub.kernels.protocol.events import Delta, Ended, Event, Progress, Started, Warned
+from modelhub.kernels.protocol.chunk import ChunkReader
+from modelhub.kernels.protocol.completion import Answer, Choice, completion
+from modelhub.kernels.protocol.events import Delta, Ended, Event, Progress, PromptLogprobs, Started, Warned
 from modelhub.kernels.protocol.request import ChatRequest
+from modelhub.kernels.waiting import Growing, Reading
 
 STOP_SECONDS = 3.0  # how long a caller that was interrupted waits for the engine to let go
 
 
-class Response:
+class Response(Growing):
     """One answer, while it comes and afterwards.
 
     Iterate over it, also with `async for`, for its text as it comes; `await` it for its end; or ask for `.text()`,
@@ -27,6 +26,7 @@ class Response:
 
     def __init__(self, request: ChatRequest, warnings: list[str] | None = None) -> None:
         """A response to `request` that nothing has come of yet."""
+        super().__init__()
         self.request = request
         self.id = f"chatcmpl-{uuid.uuid4().hex}"
         self.created = int(time.time())
@@ -38,10 +38,8 @@ class Response:
         self.progress: Progress | None = None
         self._debug: dict[str, Any] = {}
         self._choices = [Choice() for _ in range(request.n or 1)]
+        self._prompt_logprobs: list[dict[str, Any]] = []
         self._usage: dict[str, Any] | None = None
-        self._changed = threading.Condition()
-        self._done = False
-        self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None], bool]] = []
         self._started = time.monotonic()
         self._first: float | None = None
         self._last = self._started
@@ -49,11 +47,6 @@ class Response:
         self._stopping = False
 
     # -- reading -----------------------------------------------------------------------------------------------------
-
-    @property
-    def done(self) -> bool:
-        """Whether the answer has ended, well or badly."""
-        return self._done
 
     @property
     def stopping(self) -> bool:
@@ -67,23 +60,23 @@ class Response:
 
     def partial(self, choice: int = 0) -> str:
         """The text so far; never waits."""
-        pieces = self._choices[choice].text
-        if len(pieces) > 1:
-            with self._changed:
-                pieces[:] = ["".join(pieces)]
-        return pieces[0] if pieces else ""
+        with self._changed:
+            return self._choices[choice].text()
 
     def json(self) -> dict[str, Any]:
         """The answer as OpenAI's `chat.completion` object; waits for the end."""
         self._wait_done()
-        return completion(
-            self.id,
-            self.created,
-            self.request.model,
-            self._choices,
-            self.usage(),
-            bool(self.request.logprobs),
-        )
+        return completion(self._answer(), self._usage_so_far())
+
+    def chunks(self) -> Reading[dict[str, Any]]:
+        """The answer as OpenAI's `chat.completion.chunk` objects, as they come: for `for` and for `async for`.
+
+        Each reading begins at the beginning; where one chunk ends and the next begins depends on how fast it is read.
+        All choices stream, told apart by `index`. Folded, the chunks are `json()`; they have its `usage` where the
+        request says `stream_options={"include_usage": True}`, and never its `metadata`. Raises what `text` raises,
+        after what came.
+        """
+        return Reading(self, self._chunk_reader)
 
     def usage(self) -> dict[str, Any]:
         """Tokens of prompt and answer, as OpenAI counts them; waits for the end."""
@@ -97,9 +90,29 @@ class Response:
         return self._choices[0].logprobs
 
     @property
+    def prompt_logprobs(self) -> list[dict[str, Any]]:
+        """An entry for every token of the prompt, where `prompt_logprobs` was asked for; the first has no logprob.
+
+        Natural logarithms. Waits for the end.
+        """
+        self._wait_done()
+        return self._prompt_logprobs
+
+    @property
     def finish_reason(self) -> str | None:
         """Why the first choice ended: `stop`, `length`, or None where it was stopped or is still coming."""
         return self._choices[0].finish
+
+    @property
+    def system_fingerprint(self) -> str | None:
+        """Short hash of file, load parameters and llama.cpp: equal seeds need equal ones. None before it began."""
+        model = self._debug.get("model") or {}
+        return model.get("fingerprint")
+
+    @property
+    def size(self) -> int:
+        """Characters of all choices so far; never waits."""
+        return sum(c.length for c in self._choices)
 
     @property
     def debug(self) -> dict[str, Any]:
@@ -132,85 +145,21 @@ class Response:
             cancel()
 
     def __iter__(self) -> Iterator[str]:
-        seen = 0
-        while True:
-            with self._changed:
-                pieces, done = self._new(seen), self._done
-            if pieces:
-                seen += len(pieces)
-                yield pieces
-            elif done:
-                self._raise()
-                return
-            else:
-                self._wait(self._more_than(seen))
+        return iter(Reading(self, self._text_reader))
 
-    async def __aiter__(self) -> AsyncIterator[str]:
-        seen = 0
-        while True:
-            with self._changed:
-                pieces, done = self._new(seen), self._done
-            if pieces:
-                seen += len(pieces)
-                yield pieces
-            elif done:
-                self._raise()
-                return
-            else:
-                await self._cancellable(only_end=False)
+    def __aiter__(self) -> AsyncIterator[str]:
+        return aiter(Reading(self, self._text_reader))
 
     def __await__(self) -> Generator[Any, None, Response]:
         return self._awaited().__await__()
 
     async def _awaited(self) -> Response:
-        while not self._done:
-            await self._cancellable(only_end=True)
-        self._raise()
+        await self._ended()
         return self
 
-    async def _cancellable(self, only_end: bool) -> None:
-        """As `changed`; for callers that asyncio may cancel it says so in asyncio's own way.
-
-        `asyncio.timeout`, `gather` and a task group understand CancelledError alone, and a KeyboardInterrupt that
-        leaves a task ends its whole event loop: in a notebook, the kernel.
-        """
-        try:
-            await self.changed(only_end)
-        except Stopped as stopped:
-            error = asyncio.CancelledError(str(stopped))
-            error._render_traceback_ = stopped._render_traceback_  # type: ignore[attr-defined]  # IPython asks for it
-            raise error from None
-
-    def wait(self, seconds: float) -> bool:
-        """Wait for the end, at most so long; whether it has come. An interrupt stops the answer and raises Stopped."""
-        self._wait(lambda: self._done, seconds)
-        return self._done
-
     def wait_for_more(self, seen: int, progress: Progress | None = None) -> None:
-        """Wait until there is more than `seen` characters, other progress than `progress`, or the end."""
-        self._wait(lambda: self._done or self.progress is not progress or len(self.partial()) > seen)
-
-    async def changed(self, only_end: bool = False, seconds: float = WAKE) -> None:
-        """Wait until something came (with `only_end`: the end), or `seconds` passed; cancelling it stops the answer."""
-        loop = asyncio.get_running_loop()
-        woken: asyncio.Future[None] = loop.create_future()
-        waiter = (loop, woken, only_end)
-        with self._changed:
-            if self._done:
-                return
-            self._waiters.append(waiter)
-        # Short waits: ipykernel delivers an interrupt to a loop that wakes by itself, and to no other. A timer of our
-        # own, because a wait happens ten times a second and asyncio.timeout ends by raising twice.
-        timer = loop.call_later(min(seconds, WAKE), _resolve, woken)
-        try:
-            await woken
-        except asyncio.CancelledError:
-            raise self.stopped() from None
-        finally:
-            timer.cancel()
-            with self._changed:
-                if waiter in self._waiters:
-                    self._waiters.remove(waiter)
+        """Wait until there are more than `seen` characters of all choices, other progress than this, or the end."""
+        self._wait(lambda: self._done or self.progress is not progress or self.size > seen)
 
     # -- as data -----------------------------------------------------------------------------------------------------
 
@@ -229,6 +178,7 @@ class Response:
                 }
                 for i, c in enumerate(self._choices)
             ],
+            "prompt_logprobs": self._prompt_logprobs,
             "usage": self._usage_so_far(),
             "debug": self.debug,
             "warnings": list(self.warnings),
@@ -246,9 +196,8 @@ class Response:
         response.id, response.created = data["id"], data["created"]
         response.notes = list(data["notes"])
         response.interrupted = data["interrupted"]
-        response._choices = [
-            Choice([c["text"]], c["logprobs"], c["tokens"], c["finish_reason"]) for c in data["choices"]
-        ]
+        response._choices = [Choice(c["text"], c["logprobs"], c["tokens"], c["finish_reason"]) for c in data["choices"]]
+        response._prompt_logprobs = data.get("prompt_logprobs", [])  # absent in logs of modelhub 0.1
         response._usage = data["usage"]
         response._debug = data["debug"]
         response._restore_times(data["debug"].get("timings", {}))
@@ -273,13 +222,14 @@ class Response:
             match event:
                 case Delta():
                     choice = self._choices[event.index]
-                    if event.text:
-                        choice.text.append(event.text)
+                    choice.add(event.text)
                     choice.logprobs.extend(event.logprobs)
                     choice.tokens += event.tokens
                     self._last = time.monotonic()
                     if self._first is None:
                         self._first = self._last
+                case PromptLogprobs():
+                    self._prompt_logprobs[event.at :] = event.entries
                 case Progress():
                     self.progress = event
                 case Started():
@@ -317,40 +267,34 @@ class Response:
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _wake(self) -> None:
-        self._changed.notify_all()
-        if not self._waiters:
-            return
-        woken = self._waiters if self._done else [w for w in self._waiters if not w[2]]
-        if not woken:
-            return
-        self._waiters = [w for w in self._waiters if w not in woken]
-        for loop, future, _only_end in woken:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(_resolve, future)
+    def _text_reader(self) -> Callable[[bool], list[str]]:
+        seen = 0
 
-    def _new(self, seen: int) -> str:
-        return self.partial()[seen:]
+        def take(_all: bool) -> list[str]:
+            nonlocal seen
+            new = self._choices[0].pieces[seen:]
+            seen += len(new)
+            return ["".join(new)] if new else []
 
-    def _more_than(self, seen: int) -> Callable[[], bool]:
-        return lambda: self._done or len(self.partial()) > seen
+        return take
 
-    def _wait_done(self) -> None:
-        self._wait(lambda: self._done)
-        self._raise()
+    def _chunk_reader(self) -> Callable[[bool], list[dict[str, Any]]]:
+        reader = ChunkReader(self.request)
+
+        def take(all_: bool) -> list[dict[str, Any]]:
+            if all_ and self.error is None:
+                return reader.end(self._answer(), self._usage_so_far())
+            return reader.more(self._answer())
+
+        return take
+
+    def _answer(self) -> Answer:
+        request, choices, prompt = self.request, self._choices, self._prompt_logprobs
+        return Answer(self.id, self.created, request, choices, self.system_fingerprint, prompt)
 
     def _raise(self) -> None:
         if self.error is not None:  # a stopped answer raises nothing: what came can be read
             raise self.error
-
-    def _wait(self, ready: Callable[[], bool], seconds: float | None = None) -> None:
-        end = None if seconds is None else time.monotonic() + seconds
-        try:
-            with self._changed:
-                while not ready() and (end is None or time.monotonic() < end):
-                    self._changed.wait(WAKE if end is None else min(WAKE, max(0.0, end - time.monotonic())))
-        except KeyboardInterrupt:
-            raise self.stopped() from None
 
     def stopped(self) -> Stopped:
         """Stop the answer, wait until the engine has let go, and give the error to raise."""
@@ -358,11 +302,6 @@ class Response:
         self.wait_quietly(STOP_SECONDS)
         tokens = sum(c.tokens for c in self._choices)
         return Stopped(f"the answer was stopped after {tokens} tokens; what came is kept", self)
-
-    def wait_quietly(self, seconds: float | None = None) -> None:
-        """Wait for the end and raise nothing that ended it."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._done, seconds)
 
     def _usage_so_far(self) -> dict[str, Any]:
         if self._usage is not None:
@@ -375,8 +314,3 @@ class Response:
         total, first = timings.get("total_s"), timings.get("first_token_s")
         self._last = self._started + (total or 0.0)
         self._first = None if first is None else self._started + first
-
-
-def _resolve(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)

@@ -31,6 +31,11 @@ def models_home() -> Path:
     return home() / "models"
 
 
+def states_home() -> Path:
+    """The folder in which what models have read is kept for a day; it may not exist yet."""
+    return home() / "states"
+
+
 def load(name: str) -> Any:
     """The setting `name`, or None when it was never set or the file cannot be read."""
     return _read().get(name)

@@ -7,20 +7,59 @@ from collections.abc import Callable
 from typing import Any
 
 from modelhub.errors import BadRequest, StoreFailed, did_you_mean
-from modelhub.magics.options import Option, help_text, parse_around, whole
+from modelhub.magics.options import Option, help_text, number, parse_around, whole
 from modelhub.magics.table import Table, size_text
+
+SWITCH = "on|off|auto"
+
+
+def whole_or_auto(text: str) -> int | str:
+    """A whole number, or "auto"."""
+    return text if text == "auto" else int(text)
+
+
+def on_or_off(text: str) -> bool | str:
+    """True, False or "auto"."""
+    values: dict[str, bool | str] = {"on": True, "off": False, "auto": "auto"}
+    if text not in values:
+        raise ValueError(text)
+    return values[text]
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """Numbers with commas between them."""
+    return tuple(float(part) for part in text.split(","))
+
 
 LOAD = (
     Option(
         ("-c", "--context"),
-        "tokens a conversation may have, default: what the model was trained for",
+        "tokens a conversation may have, default: what the model was trained for, cut to what fits",
         "N",
         whole,
     ),
-    Option(("--gpu-layers",), "layers to put on the GPU, default: as many as fit", "N", whole),
-    Option(("--threads",), "threads for decoding, default: half of the cores", "N", whole),
-    Option(("--batch",), "prompt tokens evaluated at once, default 512", "N", whole),
+    Option(("--gpu-layers",), "layers to put on the GPU, default: as many as fit", "auto|N", whole_or_auto),
+    Option(("--threads",), "threads, default: the cores that nobody else keeps busy", "auto|N", whole_or_auto),
+    Option(("--batch",), "prompt tokens evaluated in one step, default 512", "N", whole),
+    Option(("--ubatch",), "prompt tokens computed at once, default 128, on a GPU as --batch", "auto|N", whole_or_auto),
     Option(("--slots",), "sequences held in memory at once, default 16", "N", whole),
+    Option(("--kv-unified",), "one memory for all sequences, or one for each; default: by size", SWITCH, on_or_off),
+    Option(("--flash-attn",), "flash attention, default auto: on a GPU where it can", SWITCH),
+    Option(("--cache-type-k",), "how keys are kept: f32, f16 (default), bf16, q8_0, q5_1 … q4_0, iq4_nl", "TYPE"),
+    Option(("--cache-type-v",), "how values are kept; quantised ones need flash attention", "TYPE"),
+    Option(("--mmap",), "map the file, default: where that does not keep the weights twice", SWITCH, on_or_off),
+    Option(("--mlock",), "keep the weights from being swapped out"),
+    Option(("--split-mode",), "how GPUs share a model, default layer", "layer|row|none"),
+    Option(("--main-gpu",), "the GPU that is used with --split-mode none, default 0", "N", whole),
+    Option(
+        ("--tensor-split",), "what part of the model each GPU takes, as 3,1; default: by free memory", "A,B", numbers
+    ),
+    Option(("--rope-scaling",), "none, linear or yarn, default: what the file says", "KIND"),
+    Option(("--rope-freq-base",), "default: what the file says", "X", number),
+    Option(("--rope-freq-scale",), "default: what the file says", "X", number),
+    Option(
+        ("--yarn-orig-ctx",), "context the model was trained for before YaRN, default: what the file says", "N", whole
+    ),
     Option(("--reload",), "load it again, also with the parameters it has"),
 )
 SHOW = (Option(("--params",), "what the engine does with each field of a request"),)
@@ -116,7 +155,7 @@ def show(rest: str) -> Table:
         "licence": card.licence, "chat template": "in the file" if card.has_template else "none: ChatML is used",
         "state": engine.state, **{f"loaded {k}": v for k, v in engine.loaded.items()},
     }  # fmt: skip
-    known = {k: v for k, v in facts.items() if v is not None}
+    known = {k: v for k, v in facts.items() if v is not None and v != []}
     shown = {k: _text(v) for k, v in known.items()} | {"size": size_text(card.size)}
     return Table(
         [{"what": k, "value": v} for k, v in known.items()], [{"what": k, "value": v} for k, v in shown.items()]
@@ -135,12 +174,10 @@ def load(rest: str) -> Table:
         engine = hub().load(name, line.show, reload=reload, **values)
     finally:
         line.clear()
-    return Table([r for r in listing() if r["name"] == engine.card.id], _shown_of(engine.card.id))
-
-
-def _shown_of(ident: str) -> list[dict[str, str]]:
     table = listing()
-    return [s for r, s in zip(table.rows, table._shown, strict=True) if r["name"] == ident]
+    pairs = [(r, s) for r, s in zip(table.rows, table._shown, strict=True) if r["name"] == engine.card.id]
+    notes = engine.loaded.get("notes") or []
+    return Table([r for r, _ in pairs], [s for _, s in pairs], "\n".join(notes))
 
 
 def unload(rest: str) -> str:

@@ -78,7 +78,7 @@ async def show_async(response: Response, on: View) -> None:
     seen, progress = 0, None
     try:
         while not response.done:
-            while not response.done and response.progress is progress and len(response.partial()) <= seen:
+            while not response.done and response.progress is progress and response.size <= seen:
                 await response.changed()
             seen, progress = _update(response, on)
             tick = time.monotonic() + TICK
@@ -92,10 +92,17 @@ async def show_async(response: Response, on: View) -> None:
 
 
 def _update(response: Response, on: View) -> tuple[int, Progress | None]:
-    text, progress = response.partial(), response.progress
+    seen, progress = response.size, response.progress
     if not response.done:
-        on.update(text, progress)
-    return len(text), progress
+        on.update(response.partial(), progress if progress is not None else _others(response))
+    return seen, progress
+
+
+def _others(response: Response) -> Progress | None:
+    """How far the choices are whose text is not shown before the end."""
+    count = response.request.n or 1
+    size = response.size - len(response.partial())
+    return Progress(f"choice 1 of {count}; {size:,} characters of the others") if count > 1 and size > 0 else None
 
 
 def _end(response: Response, on: View) -> None:
@@ -119,10 +126,11 @@ class _WidgetView:
         self._handle = display({**data, "text/plain": ""}, metadata=metadata, raw=True, display_id=True)
 
     def update(self, text: str, progress: Progress | None) -> None:
+        line = "" if progress is None else _progress_line(progress)
         if len(text) > self._seen:
-            self._widget.add(text[self._seen :])
-            self._seen = len(text)
-        elif progress is not None and (line := _progress_line(progress)) != self._progress:
+            self._widget.add(text[self._seen :], line)
+            self._seen, self._progress = len(text), line
+        elif line and line != self._progress:
             self._progress = line
             self._widget.progress(line)
 
@@ -187,7 +195,7 @@ class _TerminalView:
             sys.stdout.write(displayable(text[self._seen :]))
             sys.stdout.flush()
             self._seen = len(text)
-        elif progress is not None and sys.stdout.isatty():
+        elif progress is not None and not text and sys.stdout.isatty():
             line = _progress_line(progress)
             sys.stdout.write("\r" + line.ljust(len(self._progress)))
             sys.stdout.flush()
@@ -198,6 +206,8 @@ class _TerminalView:
         self._clear_progress()
         if self._seen and not response.partial().endswith("\n"):
             sys.stdout.write("\n")
+        for index in range(1, (response.request.n or 1) if response.size else 1):
+            sys.stdout.write(f"(choice {index + 1})\n{displayable(response.partial(index))}\n")
         if response.request.logprobs and response.error is None:
             sys.stdout.write("".join(f"{line}\n" for line in token_lines(response.to_dict()["choices"][0]["logprobs"])))
         for line in [*response.notes, *(f"warning: {w}" for w in response.warnings)]:

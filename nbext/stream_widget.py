@@ -34,15 +34,15 @@ class StreamWidget(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget and 
             self.comm._reply_subshell_for = lambda data, default: default
         self.on_msg(self._on_message)
 
-    def add(self, text: str) -> None:
-        """Show more text."""
+    def add(self, text: str, progress: str = "") -> None:
+        """Show more text, and below it what is being done beside it."""
         shown = displayable(text)
         if shown:
             self._trait_values["text"] = self.text + shown
-            self._tell(d=shown)
+            self._tell(d=shown, **({"p": displayable(progress)} if progress else {}))
 
     def progress(self, text: str) -> None:
-        """Show what is being done before the text comes."""
+        """Show what is being done, below the text there is."""
         self._tell(p=displayable(text))
 
     def _tell(self, **message: str) -> None:

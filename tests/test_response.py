@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import threading
@@ -16,6 +17,8 @@ import modelhub.errors
 from modelhub.errors import ContextTooLong, EngineCrashed, Stopped
 from modelhub.kernels.hub import Hub
 from modelhub.kernels.response import Response
+from tests.nbext.answers import entry, finished
+from tests.protocol.openai_schema import LEAST, validate_completion
 
 BANNED = {0: -100, 1: -100, 2: -100}
 Ask = Callable[..., Response]
@@ -57,6 +60,7 @@ def test_iterating_gives_the_text(ask: Ask) -> None:
 def test_json_has_openais_keys(ask: Ask) -> None:
     """The completion has exactly the keys of OpenAI's chat.completion, with their types."""
     whole = ask(n=2, seed=1, logprobs=True, top_logprobs=2).json()
+    validate_completion(whole)
     assert sorted(whole) == ["choices", "created", "id", "model", "object", "system_fingerprint", "usage"]
     assert whole["object"] == "chat.completion" and whole["id"].startswith("chatcmpl-")
     assert type(whole["created"]) is int
@@ -66,17 +70,41 @@ def test_json_has_openais_keys(ask: Ask) -> None:
         assert sorted(choice["message"]) == ["content", "refusal", "role"]
         assert sorted(choice["logprobs"]) == ["content", "refusal"]
         assert choice["finish_reason"] == "length"
-        for entry in choice["logprobs"]["content"]:
-            assert sorted(entry) == ["bytes", "logprob", "token", "top_logprobs"]
-            assert type(entry["logprob"]) is float and len(entry["top_logprobs"]) == 2
-            assert all(type(b) is int for b in entry["bytes"])
+        for one in choice["logprobs"]["content"]:
+            assert sorted(one) == ["bytes", "id", "logprob", "token", "top_logprobs"]  # id is ours
+            assert type(one["logprob"]) is float and len(one["top_logprobs"]) == 2
+            assert all(type(b) is int for b in one["bytes"])
     usage = whole["usage"]
     assert sorted(usage) == ["completion_tokens", "prompt_tokens", "prompt_tokens_details", "total_tokens"]
     assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
     assert ask().json()["choices"][0]["logprobs"] is None
 
 
-@pytest.mark.parametrize("read", [lambda r: r.text(), lambda r: list(r), lambda r: r.json(), lambda r: r.usage()])
+def test_json_repeats_what_was_said_of_the_request(ask: Ask) -> None:
+    """Metadata comes back as it was given; a tier is named, always default, when one was asked for."""
+    for tier in ("auto", "default"):
+        whole = ask(service_tier=tier, metadata={"run": "7"}).json()
+        validate_completion(whole)
+        assert (whole["service_tier"], whole["metadata"]) == ("default", {"run": "7"})
+    assert ask(metadata={"run": "7"}).warnings == []
+
+
+def test_a_probability_of_nothing_is_json() -> None:
+    """Minus infinity, which JSON cannot say, is OpenAI's -9999.0 in `json()` and stays what it is in `logprobs`."""
+    least = entry("a", -float("inf"), [("b", -0.1), ("c", -float("inf"))])
+    response = finished("a", logprobs=True, entries=[{**least, "post_sampling_logprob": -float("inf")}])
+    whole = response.json()
+    validate_completion(whole)
+    (said,) = whole["choices"][0]["logprobs"]["content"]
+    assert (said["logprob"], said["post_sampling_logprob"]) == (LEAST, LEAST)
+    assert [t["logprob"] for t in said["top_logprobs"]] == [-0.1, LEAST]
+    assert response.logprobs[0]["logprob"] == -float("inf")
+    json.dumps(whole, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    "read", [lambda r: r.text(), list, lambda r: list(r.chunks()), lambda r: r.json(), lambda r: r.usage()]
+)
 def test_an_interrupt_stops_the_answer(endless: Ask, read: Callable[[Response], Any]) -> None:
     """Ctrl-C while waiting stops the answer, keeps what came and raises Stopped, which is a KeyboardInterrupt."""
     response = endless()

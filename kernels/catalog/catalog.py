@@ -61,6 +61,7 @@ class Catalog:
             f"There {'is' if len(known) == 1 else 'are'} {', '.join(known) or 'none'}; "
             "the path of a .gguf file works too. Type %models to see them.",
             name=name,
+            param="model",
         )
 
     def _card(self, path: Path, source: str) -> ModelCard:

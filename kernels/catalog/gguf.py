@@ -9,15 +9,20 @@ from __future__ import annotations
 import stat
 import struct
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from modelhub.errors import ModelFileError
+from modelhub.kernels.catalog.limits import impossible
 
 MAGIC = b"GGUF"
 OLD_MAGICS = {b"lmgg": "ggml", b"fmgg": "ggmf", b"tjgg": "ggjt"}
 LONG_ARRAY = 64  # arrays longer than this are skipped, their length is kept
+LONGEST_TEXT = 1 << 24  # bytes of one text; the longest chat templates have some ten thousand
+LONGEST_LIST = 1 << 28  # bytes of all the texts of one array; large vocabularies have a few million
+TOKENS = "tokenizer.ggml.tokens"
 
 # general.file_type: the name people know each mixture by (llama.h, enum llama_ftype).
 FILE_TYPES = {
@@ -117,9 +122,11 @@ class _Reader:
         for _ in range(pair_count):
             key = self._string()
             (kind,) = self._unpack("<I")
-            metadata[key] = self._value(kind)
+            metadata[key] = self._vocabulary() if key == TOKENS and kind == _ARRAY else self._value(kind)
         if not isinstance(metadata.get("general.architecture"), str):
             raise self._broken("it names no architecture")
+        if wrong := impossible(metadata):
+            raise self._broken(wrong)
         return self._tensors(metadata, tensor_count)
 
     def _tensors(self, metadata: dict[str, Any], count: int) -> Header:
@@ -177,7 +184,9 @@ class _Reader:
             return self._string()
         if kind != _ARRAY:
             raise self._broken(f"metadata of unknown type {kind}")
-        item, count = self._unpack("<IQ")
+        return self._array(*self._unpack("<IQ"))
+
+    def _array(self, item: int, count: int) -> Any:
         if item in _SCALARS:
             width = struct.calcsize(_SCALARS[item])
             self._need(count * width)
@@ -187,23 +196,47 @@ class _Reader:
             return [self._value(item) for _ in range(count)]
         if item != _STRING:
             raise self._broken("an array of arrays")
+        texts = self._texts(count)
+        if count <= LONG_ARRAY:
+            return [text.decode("utf-8", "replace") for text in texts]
+        for _ in texts:
+            pass
+        return LongArray(count)
+
+    def _vocabulary(self) -> Any:
+        """The array of the tokens. llama.cpp ends the process over two tokens of the same text."""
+        item, count = self._unpack("<IQ")
+        if item != _STRING:
+            return self._array(item, count)
+        seen: set[bytes] = set()
+        for number, text in enumerate(self._texts(count)):
+            text = text.partition(b"\0")[0] if b"\0" in text else text  # as C reads it
+            if text in seen:
+                raise self._broken(f"token {number} has the text of another one, {text[:40]!r}")
+            if text:  # those that have none are given one
+                seen.add(text)
+        return LongArray(count)
+
+    def _texts(self, count: int) -> Iterator[bytes]:
+        """The next `count` texts, one after the other."""
         self._need(count * 8)
-        if count > LONG_ARRAY:
-            for _ in range(count):
-                self._skip_string()
-            return LongArray(count)
-        return [self._string() for _ in range(count)]
+        read, total = self.file.read, 0
+        for _ in range(count):
+            head = read(8)
+            length = int.from_bytes(head, "little")
+            total += length
+            if length > self.size:
+                raise self._broken("it ends inside its header")
+            if length > LONGEST_TEXT or total > LONGEST_LIST:
+                raise self._broken(f"a text of {max(length, total):,} bytes")
+            text = read(length)
+            if len(head) + len(text) < 8 + length:
+                raise self._broken("it ends inside its header")
+            yield text
 
     def _string(self) -> str:
-        (length,) = self._unpack("<Q")
-        self._need(length)
-        return self.file.read(length).decode("utf-8", "replace")
-
-    def _skip_string(self) -> None:
-        raw = self.file.read(8)
-        length = int.from_bytes(raw, "little")
-        self._need(length)
-        self.file.seek(length, 1)
+        (text,) = self._texts(1)
+        return text.decode("utf-8", "replace")
 
     def _unpack(self, form: str) -> tuple[Any, ...]:
         raw = self.file.read(struct.calcsize(form))

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from modelhub.kernels.catalog.card import ModelCard
 from modelhub.kernels.protocol.events import Event
-from modelhub.kernels.protocol.plan import LoadParams
+from modelhub.kernels.protocol.load_params import LoadParams
 from modelhub.kernels.protocol.request import ChatRequest
 
 

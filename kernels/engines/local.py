@@ -21,9 +21,10 @@ from modelhub.errors import (
 )
 from modelhub.kernels.catalog.card import ModelCard
 from modelhub.kernels.engines.worker_process import INSTALL, WorkerProcess
-from modelhub.kernels.protocol.events import Delta, Ended, Event, Progress, Started
+from modelhub.kernels.protocol.events import Delta, Ended, Event, Progress, PromptLogprobs, Started
+from modelhub.kernels.protocol.load_params import LoadParams
 from modelhub.kernels.protocol.messages import for_template
-from modelhub.kernels.protocol.plan import LoadParams, plan_of
+from modelhub.kernels.protocol.plan import plan_of
 from modelhub.kernels.protocol.request import ChatRequest
 from modelhub.kernels.worker.link import Message
 
@@ -122,9 +123,11 @@ class LocalEngine:
 
     async def unload(self) -> None:
         """End the worker, so that its memory really comes back."""
-        if self._starting is not None:
-            self._starting.cancel()
-            await asyncio.wait([self._starting])
+        if (starting := self._starting) is not None:
+            starting.cancel()
+            await asyncio.wait([starting])
+            if self._starting is starting:  # cancelled before it had begun, it could not clear this itself
+                self._starting = None
         worker, self._worker = self._worker, None
         if worker is not None:
             await worker.stop()
@@ -158,6 +161,8 @@ class LocalEngine:
                 if kind == "delta":
                     _, index, piece, tokens, logprobs = message["d"]
                     yield Delta(index, piece, tokens, (_entry(logprobs),) if logprobs else ())
+                elif kind == "prompt_logprobs":
+                    yield PromptLogprobs(message["at"], tuple(_entry(row) for row in message["d"]))
                 elif kind == "prompt":
                     text = message["text"]
                 elif kind == "start":
@@ -223,18 +228,19 @@ def _ended(message: Message) -> Ended:
             "total_tokens": message["prompt_tokens"] + completion_tokens,
             "prompt_tokens_details": {"cached_tokens": message["cached_tokens"]},
         },
-        details={"timings": message["timings"]},
+        details={"timings": message["timings"], "restored_tokens": message["restored_tokens"]},
     )
 
 
 def _entry(row: list[Any]) -> dict[str, Any]:
-    """An entry of OpenAI's logprobs.content from the worker's compact row."""
-    text, raw, logprob, top = row
-    return {**_token(text, raw, logprob), "top_logprobs": [_token(*alternative) for alternative in top]}
+    """An entry of OpenAI's logprobs.content, and the token's id, from the worker's compact row."""
+    text, raw, logprob, ident, top, *left = row
+    return {**_token(text, raw, logprob, ident, *left), "top_logprobs": [_token(*alternative) for alternative in top]}
 
 
-def _token(text: str, raw: list[int] | None, logprob: float) -> dict[str, Any]:
-    return {"token": text, "logprob": logprob, "bytes": list(text.encode("utf-8")) if raw is None else raw}
+def _token(text: str, raw: list[int] | None, logprob: float | None, ident: int, *left: float | None) -> dict[str, Any]:
+    token = {"token": text, "logprob": logprob, "bytes": list(text.encode()) if raw is None else raw, "id": ident}
+    return {**token, "post_sampling_logprob": left[0]} if left else token
 
 
 def _resident(pid: int) -> int | None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import socket
 import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable
 
-from modelhub.errors import EngineCrashed, EngineMissing, HubError, LoadCancelled, ModelFileError
-from modelhub.kernels.protocol.plan import LoadParams
+from modelhub.errors import BadRequest, EngineCrashed, EngineMissing, HubError, LoadCancelled, ModelFileError
+from modelhub.kernels import settings
+from modelhub.kernels.protocol.load_params import LoadParams
 from modelhub.kernels.worker.link import HEADER, MAX_MESSAGE, Message, pack, unpack
 
 # What a worker may know of the kernel's environment: enough to run, and no keys.
@@ -21,6 +23,7 @@ KEPT_PREFIXES = ("LC_", "GGML_", "LLAMA_", "OMP_")
 
 LOG_LINES = 200
 LOG_LINE = 2000  # bytes kept of a line
+LOADING = "while it loaded"
 QUIT_SECONDS = 2.0  # a worker that was asked to end gets this long before it is killed
 
 INSTALL = (
@@ -84,7 +87,8 @@ class WorkerProcess:
         worker._writer = writer
         worker._tasks.append(asyncio.create_task(worker._read_log()))
         try:
-            worker._send({"m": "load", "path": path, "load": load.to_dict()})
+            states = str(settings.states_home())
+            worker._send({"m": "load", "path": path, "load": load.to_dict(), "states": states})
             await worker._loaded(path, progress)
         except BaseException as error:
             await worker.stop()
@@ -147,12 +151,14 @@ class WorkerProcess:
         while True:
             message = await self._receive()
             if message is None:
-                crash = await self._crashed("while it loaded")
+                crash = await self._crashed(LOADING)
                 if "No module named 'llama_cpp'" in "".join(self.log):
                     raise EngineMissing(INSTALL)
                 raise crash
             if message["m"] == "progress":
                 progress(message["part"])
+            elif message["m"] == "failed" and message["kind"] == "BadRequest":
+                raise BadRequest(f"cannot load {path!r}: {message['text']}", path=path)
             elif message["m"] == "failed":
                 await self.process.wait()
                 await asyncio.wait(self._tasks)  # the log is whole once the process is gone
@@ -234,9 +240,12 @@ class WorkerProcess:
         why = f"signal {-code}" if code < 0 else f"exit code {code}"
         fresh = self._said - self._said_then  # what it said since it was last heard of
         last = _reason(list(self.log)[-fresh:]) if fresh else ""
+        then = "The next request starts a new one."
+        if when == LOADING and not asked:
+            then = "The file may be damaged, or need more memory than there is."
         return EngineCrashed(
             f"the worker of {self.name} {'was ended' if asked else f'died ({why})'} {when}"
-            f"{': ' + last if last else ''}. The next request starts a new one.",
+            f"{': ' + last if last else ''}. {then}",
             log=list(self.log),
         )
 
@@ -247,14 +256,28 @@ class WorkerProcess:
 
 def _environment() -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if k in KEPT_NAMES or k.startswith(KEPT_PREFIXES)}
+    if "OMP_WAIT_POLICY" not in kept:
+        # How often OpenMP's threads look before they sleep. The usual 300,000 times keeps cores busy with waiting for
+        # a thread that has none: with a busy neighbour on two cores a tenth of the speed. 3,000 cost 3 % without one.
+        kept["GOMP_SPINCOUNT"] = os.environ.get("GOMP_SPINCOUNT", "1000")
     # On an abort ggml would start a debugger where one is installed, which takes a second and can stay behind.
     return {**kept, "GGML_NO_BACKTRACE": "1", "PYTHONUNBUFFERED": "1"}
 
 
+# What says why in a worker's log, what says most first: an assertion, an uncaught exception, a refusal, anything else.
+_TELLING = (
+    ("GGML_ASSERT", "what(): "),
+    ("gguf_init_from", "error loading model"),
+    ("error", "failed", "unsupported", "unknown", "invalid", "Error"),
+)
+
+
 def _reason(log: Iterable[str]) -> str:
     """The line of the log that most likely says why, or an empty string."""
-    marks = ("GGML_ASSERT", "error", "failed", "unsupported", "unknown", "invalid", "Error")
-    for line in log:
-        if any(mark in line for mark in marks):
-            return line if len(line) <= 300 else line[:297] + "..."
+    lines = [line for line in log if not line.startswith("print_info:")]  # "… = unknown" is no reason
+    for marks in _TELLING:
+        for line in lines:
+            if any(mark in line for mark in marks):
+                line = re.sub(r"\S*/(?=\S+:\d+: )", "", line).strip()  # the folder llama.cpp was compiled in
+                return line if len(line) <= 300 else line[:297] + "..."
     return ""

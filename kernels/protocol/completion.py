@@ -2,41 +2,123 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from modelhub.kernels.protocol.request import ChatRequest
 
-@dataclass(slots=True)
+LEAST = -9999.0  # what OpenAI's API writes for a logarithm that JSON cannot say: minus infinity
+
+
 class Choice:
     """One answer as it stands: its text so far, the log probabilities of its tokens, why it ended."""
 
-    text: list[str] = field(default_factory=list)
-    logprobs: list[dict[str, Any]] = field(default_factory=list)
-    tokens: int = 0
-    finish: str | None = None
+    __slots__ = ("_joined", "_text", "finish", "length", "logprobs", "pieces", "tokens")
+
+    def __init__(
+        self,
+        text: str = "",
+        logprobs: list[dict[str, Any]] | None = None,
+        tokens: int = 0,
+        finish: str | None = None,
+    ) -> None:
+        """An answer of which `text` has come, with entries of OpenAI's logprobs.content; `tokens` were drawn."""
+        self.pieces: list[str] = [text] if text else []
+        """The text as it came, none of them empty; only ever appended to, so a reader may keep its place by number."""
+        self.length = len(text)
+        self.logprobs = [] if logprobs is None else logprobs
+        self.tokens = tokens
+        self.finish = finish
+        self._text, self._joined = "", 0
+
+    def add(self, text: str) -> None:
+        """Append text."""
+        if text:
+            self.pieces.append(text)
+            self.length += len(text)
+
+    def text(self) -> str:
+        """The whole text so far. Each piece is joined once."""
+        if self._joined < len(self.pieces):
+            self._text += "".join(self.pieces[self._joined :])
+            self._joined = len(self.pieces)
+        return self._text
 
 
-def completion(
-    ident: str, created: int, model: str, choices: list[Choice], usage: dict[str, Any], logprobs: bool
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a completion and its chunks are made of.
+
+    fingerprint: the worker's, or None where no worker has taken the request. Equal seeds give equal answers only under
+        equal fingerprints.
+    prompt: entries as of logprobs.content for the prompt's tokens.
+    """
+
+    ident: str
+    created: int
+    request: ChatRequest
+    choices: Sequence[Choice]
+    fingerprint: str | None
+    prompt: Sequence[dict[str, Any]]
+
+    @property
+    def logprobs(self) -> bool:
+        """Whether the log probabilities of its tokens were asked for."""
+        return self.request.alternatives is not None
+
+    def head(self, kind: str) -> dict[str, Any]:
+        """The keys that a completion and each of its chunks have alike; `kind` is what they call `object`.
+
+        `service_tier` is there only when it was asked for: the local engine has one, "default".
+        """
+        keys = {
+            "id": self.ident,
+            "object": kind,
+            "created": self.created,
+            "model": self.request.model,
+            "system_fingerprint": self.fingerprint,
+        }
+        return keys if self.request.service_tier is None else {**keys, "service_tier": "default"}
+
+    def prompt_part(self) -> dict[str, Any]:
+        """Our `prompt_logprobs`, where they were asked for: for the completion and for the first of its chunks."""
+        extension = self.request.x_modelhub
+        if extension is None or extension.prompt_logprobs is None:
+            return {}
+        return {"prompt_logprobs": [_sayable(e) for e in self.prompt]}
+
+
+def completion(answer: Answer, usage: dict[str, Any]) -> dict[str, Any]:
     """A `chat.completion` object: every key of OpenAI's shape with its type, nothing invented.
 
     A choice that the user stopped has `finish_reason` None, which OpenAI's enumeration does not name.
     """
+    metadata = answer.request.metadata
     return {
-        "id": ident,
-        "object": "chat.completion",
-        "created": created,
-        "model": model,
+        **answer.head("chat.completion"),
         "choices": [
             {
                 "index": index,
-                "message": {"role": "assistant", "content": "".join(choice.text), "refusal": None},
-                "logprobs": {"content": choice.logprobs, "refusal": None} if logprobs else None,
+                "message": {"role": "assistant", "content": choice.text(), "refusal": None},
+                "logprobs": content(choice.logprobs) if answer.logprobs else None,
                 "finish_reason": choice.finish,
             }
-            for index, choice in enumerate(choices)
+            for index, choice in enumerate(answer.choices)
         ],
         "usage": usage,
-        "system_fingerprint": None,
+        **answer.prompt_part(),
+        **({} if metadata is None else {"metadata": dict(metadata)}),
     }
+
+
+def content(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """The `logprobs` of a choice or a chunk, with numbers that JSON can say."""
+    return {"content": [_sayable(e) for e in entries], "refusal": None}
+
+
+def _sayable(entry: dict[str, Any]) -> dict[str, Any]:
+    said: dict[str, Any] = {k: LEAST if isinstance(v, float) and v < LEAST else v for k, v in entry.items()}
+    if "top_logprobs" in said:
+        said["top_logprobs"] = [_sayable(t) for t in said["top_logprobs"]]
+    return said

@@ -32,6 +32,14 @@ class Delta:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptLogprobs:
+    """Entries as of logprobs.content for tokens of the prompt, the first of them being token `at` (from 0)."""
+
+    at: int
+    entries: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Warned:
     """Something the user should know and need not act on."""
 
@@ -53,4 +61,4 @@ class Ended:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-Event = Progress | Started | Delta | Warned | Ended
+Event = Progress | Started | Delta | PromptLogprobs | Warned | Ended

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from modelhub.errors import BadRequest
-from modelhub.kernels.protocol.request import ChatRequest, Extension
+from modelhub.kernels.protocol.request import ChatRequest
 
 Status = Literal["honoured", "no-op", "rejected"]
 
@@ -40,8 +40,8 @@ LOCAL: dict[str, Rule] = {
     "n": Rule(H, "1 to 128, default 1; the seed of choice i is seed + i"),
     "stop": Rule(H, "strings; the earliest in the text ends it"),
     "seed": Rule(H, "drawn and reported where none is given"),
-    "frequency_penalty": Rule(H, "-2 to 2, default 0, over the whole answer"),
-    "presence_penalty": Rule(H, "-2 to 2, default 0, over the whole answer"),
+    "frequency_penalty": Rule(H, "-2 to 2, default 0; over the last repeat_last_n tokens of the answer"),
+    "presence_penalty": Rule(H, "-2 to 2, default 0; over the last repeat_last_n tokens of the answer"),
     "logit_bias": Rule(H, "token id to -100 .. 100; -100 bans; ids are this model's own"),
     "logprobs": Rule(H, "natural logarithms, before any sampling filter"),
     "top_logprobs": Rule(H, "0 to 20, needs logprobs"),
@@ -52,15 +52,15 @@ LOCAL: dict[str, Rule] = {
     "functions": Rule(X, f"{_LATER}; describe the functions in a system message"),
     "function_call": Rule(X, _LATER, ("none", "auto")),
     "stream": Rule(H, "answers always stream; a completion is the stream folded"),
-    "stream_options": Rule(N, "usage is always reported"),
+    "stream_options": Rule(H, "include_usage: response.chunks() ends with the usage; nothing is ever padded"),
     "store": Rule(N, "every turn is kept in the local log already"),
-    "metadata": Rule(N, "kept in response.request"),
+    "metadata": Rule(H, "repeated in response.json()"),
     "user": Rule(N, "kept in response.request"),
     "safety_identifier": Rule(N, "kept in response.request"),
-    "prompt_cache_key": Rule(N, "prefixes are found by their content"),
+    "prompt_cache_key": Rule(H, "what was read under a key is the last to be forgotten"),
     "prompt_cache_options": Rule(N, "prefixes are always kept"),
-    "prompt_cache_retention": Rule(X, "prefixes live as long as the model is loaded", ("in_memory",)),
-    "service_tier": Rule(X, "it has no meaning for a local engine", ("auto", "default")),
+    "prompt_cache_retention": Rule(H, "24h keeps what was read under prompt_cache_key on disk; in_memory is usual"),
+    "service_tier": Rule(X, "it has no meaning for a local engine, whose answers say default", ("auto", "default")),
     "modalities": Rule(X, "llama.cpp answers in text", (["text"],)),
     "audio": Rule(X, "llama.cpp answers in text"),
     "prediction": Rule(N, "a hint for speed only"),
@@ -69,15 +69,41 @@ LOCAL: dict[str, Rule] = {
     "web_search_options": Rule(X, "a local model cannot search the web"),
     "moderation": Rule(X, "nothing is moderated locally"),
     "x_modelhub": Rule(H),
-    "x_modelhub.top_k": Rule(H, "0 is off, the default"),
-    "x_modelhub.min_p": Rule(H, "0 to 1, default 0"),
-    "x_modelhub.repeat_penalty": Rule(H, "above 0, default 1 (off), over the whole answer"),
-    "x_modelhub.cache_prompt": Rule(N, "prefixes are always kept"),
+    "x_modelhub.top_k": Rule(H, "keeps the k most probable tokens; 0 is off, the default"),
+    "x_modelhub.min_p": Rule(H, "0 to 1, default 0 (off); keeps tokens at least so probable, relative to the best"),
+    "x_modelhub.typical_p": Rule(H, "0 to 1, default 1 (off); keeps the tokens nearest to the expected surprise"),
+    "x_modelhub.top_n_sigma": Rule(H, "0 to 100, default 0 (off); keeps logits within n deviations of the best"),
+    "x_modelhub.min_keep": Rule(H, "tokens that top_p, min_p, typical_p and xtc leave at least, default 1"),
+    "x_modelhub.repeat_penalty": Rule(H, "0.01 to 10, default 1 (off)"),
+    "x_modelhub.repeat_last_n": Rule(H, "tokens of the answer that penalties look back on; default -1, all of it"),
+    "x_modelhub.dynatemp_range": Rule(H, "0 to 2, default 0 (off); temperature ± range by the entropy"),
+    "x_modelhub.dynatemp_exponent": Rule(H, "0 to 10, default 1"),
+    "x_modelhub.xtc_probability": Rule(H, "0 to 1, default 0 (off); how often the most probable tokens are dropped"),
+    "x_modelhub.xtc_threshold": Rule(H, "0 to 1, default 0.1; dropped are all above it but the last; over 0.5 is off"),
+    "x_modelhub.dry_multiplier": Rule(H, "0 to 100, default 0 (off); penalty of what would go on a repetition"),
+    "x_modelhub.dry_base": Rule(H, "1 to 10, default 1.75; the penalty grows by it with each token repeated"),
+    "x_modelhub.dry_allowed_length": Rule(H, "tokens that may be repeated freely, default 2"),
+    "x_modelhub.dry_penalty_last_n": Rule(H, "tokens of the answer that DRY looks back on; default -1, all of it"),
+    "x_modelhub.dry_sequence_breakers": Rule(H, "a repetition ends at these; default newline, colon, quote, star"),
+    "x_modelhub.mirostat": Rule(H, "0 (off), 1 or 2; it takes the place of every filter but temperature"),
+    "x_modelhub.mirostat_tau": Rule(H, "up to 100, default 5; the surprise aimed at, in bits"),
+    "x_modelhub.mirostat_eta": Rule(H, "0 to 10, default 0.1; how fast it adapts"),
+    "x_modelhub.logit_bias_by_text": Rule(H, "text to -100 .. 100, for every token the text is made of"),
+    "x_modelhub.suppress": Rule(H, "texts that the answer never contains, however they are split into tokens"),
+    "x_modelhub.ignore_eos": Rule(H, "the answer ends by its limit or a stop text only"),
+    "x_modelhub.min_tokens": Rule(H, "tokens before the answer may end by itself, default 0"),
+    "x_modelhub.n_probs": Rule(H, "0 to 4,096: logprobs with as many alternatives, also more than 20"),
+    "x_modelhub.post_sampling_probs": Rule(H, "logprobs also as they are after the filters"),
+    "x_modelhub.prompt_logprobs": Rule(H, "0 to 20: log probabilities of the prompt's tokens, with alternatives"),
+    "x_modelhub.chat_template_kwargs": Rule(H, "passed to the chat template"),
+    "x_modelhub.cache_prompt": Rule(H, "default true; false reads the whole prompt again"),
     "x_modelhub.debug": Rule(N, "response.debug is always there"),
-} | {
-    f"x_modelhub.{name}": Rule(X, _LATER)
-    for name in Extension.model_fields
-    if name not in {"top_k", "min_p", "repeat_penalty", "cache_prompt", "debug"}
+    "x_modelhub.grammar": Rule(X, _LATER),
+    "x_modelhub.json_schema": Rule(X, f"{_LATER}; ask for JSON in the prompt"),
+    "x_modelhub.n_keep": Rule(X, "a context that is full ends the answer, nothing is shifted out of it"),
+    "x_modelhub.cutstrings": Rule(X, "change response.text() with re.sub"),
+    "x_modelhub.trimstrings": Rule(X, "change response.text() with str.strip"),
+    "x_modelhub.roles": Rule(X, "the chat template names the roles"),
 }
 
 ENGINES: dict[str, dict[str, Rule]] = {"local": LOCAL}
@@ -97,11 +123,19 @@ def check(request: ChatRequest, engine: str) -> list[str]:
         if rule.status == X and value not in rule.except_values:
             shown = field.removeprefix("x_modelhub.")
             what = f"{shown}={value!r}" if isinstance(value, str | int | float) else shown
-            raise BadRequest(f"{what} is not supported by the {engine} engine: {rule.note}", param=shown)
+            code = "unsupported_value" if rule.except_values else "unsupported_parameter"
+            raise BadRequest(f"{what} is not supported by the {engine} engine: {rule.note}", param=shown, code=code)
         if rule.status == N:
             warnings.append(f"{field.removeprefix('x_modelhub.')} has no effect here: {rule.note}")
     if request.max_tokens is not None and request.max_completion_tokens not in (None, request.max_tokens):
         warnings.append("max_tokens is ignored: max_completion_tokens is given too")
+    if engine == "local" and request.prompt_cache_retention == "24h" and request.prompt_cache_key is None:
+        raise BadRequest(
+            "prompt_cache_retention='24h' needs a prompt_cache_key to find it by, as in prompt_cache_key='book'",
+            param="prompt_cache_retention",
+        )
+    if engine == "local" and request.stream_options and request.stream_options.include_obfuscation:
+        warnings.append("include_obfuscation has no effect here: there is no wire to hide the lengths of chunks on")
     _check_parts(request, engine)
     return warnings
 

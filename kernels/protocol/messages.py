@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from modelhub.errors import BadRequest
 from modelhub.kernels.protocol.request import Message
 
 
@@ -15,6 +16,7 @@ def for_template(messages: Sequence[Message]) -> list[dict[str, Any]]:
 
     Many templates know no `developer`, raise on a second system message and expect the arguments of a tool call as an
     object: so developer becomes system, all system messages become the first one, and arguments are parsed.
+    Raises BadRequest for a tool call whose function is none.
     """
     plain = [_plain(m) for m in messages]
     system = [m["content"] for m in plain if m["role"] == "system"]
@@ -41,7 +43,13 @@ def _plain(message: Message) -> dict[str, Any]:
 
 
 def _call(call: dict[str, Any]) -> dict[str, Any]:
-    function = dict(call.get("function", {}))
+    function = call.get("function", {})
+    if not isinstance(function, dict):
+        raise BadRequest(
+            f"messages: the function of a tool call must have a name and arguments; got {ascii(function)[:60]}",
+            param="messages",
+        )
+    function = dict(function)
     if isinstance(function.get("arguments"), str):
         with contextlib.suppress(ValueError):
             function["arguments"] = json.loads(function["arguments"])

@@ -26,6 +26,10 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 Json = dict[str, JsonValue]  # what is passed on as it is must at least be JSON
 
 
+# What every chat template is given anyway.
+TEMPLATE_NAMES = {"messages", "tools", "documents", "add_generation_prompt", "bos_token", "eos_token", "self"}
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
@@ -53,38 +57,49 @@ class Message(_Strict):
     refusal: str | None = None
 
 
+class StreamOptions(_Strict):
+    """What a stream carries beside the text. Padding (`include_obfuscation`) has a use on a network only."""
+
+    include_usage: bool | None = None
+    include_obfuscation: bool | None = None
+
+
 class Extension(_Strict):
     """`x_modelhub`: what llama.cpp can do and OpenAI's request has no field for. Never sent to a remote provider."""
 
     top_k: int | None = Field(None, ge=0, le=1_000_000)
     min_p: float | None = Field(None, ge=0, le=1)
     typical_p: float | None = Field(None, ge=0, le=1)
-    repeat_penalty: float | None = Field(None, gt=0, le=10)
+    repeat_penalty: float | None = Field(None, ge=0.01, le=10)
     repeat_last_n: int | None = Field(None, ge=-1)
     mirostat: Literal[0, 1, 2] | None = None
-    mirostat_tau: float | None = Field(None, ge=0)
-    mirostat_eta: float | None = Field(None, ge=0)
-    dynatemp_range: float | None = Field(None, ge=0)
-    dynatemp_exponent: float | None = Field(None, ge=0)
+    mirostat_tau: float | None = Field(None, gt=0, le=100)
+    mirostat_eta: float | None = Field(None, ge=0, le=10)
+    dynatemp_range: float | None = Field(None, ge=0, le=2)
+    dynatemp_exponent: float | None = Field(None, ge=0, le=10)
     xtc_probability: float | None = Field(None, ge=0, le=1)
     xtc_threshold: float | None = Field(None, ge=0, le=1)
-    dry_multiplier: float | None = Field(None, ge=0)
-    dry_base: float | None = Field(None, ge=0)
-    dry_allowed_length: int | None = Field(None, ge=0)
+    dry_multiplier: float | None = Field(None, ge=0, le=100)
+    dry_base: float | None = Field(None, ge=1, le=10)
+    dry_allowed_length: int | None = Field(None, ge=0, le=1_000_000)
     dry_penalty_last_n: int | None = Field(None, ge=-1)
-    dry_sequence_breakers: list[str] | None = None
-    top_n_sigma: float | None = Field(None, ge=0)
+    dry_sequence_breakers: list[Annotated[str, StringConstraints(min_length=1, max_length=40)]] | None = Field(
+        None, max_length=64
+    )
+    top_n_sigma: float | None = Field(None, ge=0, le=100)
     grammar: str | None = None
     json_schema: Json | None = None
     ignore_eos: bool | None = None
     min_tokens: int | None = Field(None, ge=0)
     n_keep: int | None = Field(None, ge=-1)
-    n_probs: int | None = Field(None, ge=0)
-    min_keep: int | None = Field(None, ge=0)
+    n_probs: int | None = Field(None, ge=0, le=4096)
+    post_sampling_probs: bool | None = None
+    prompt_logprobs: int | None = Field(None, ge=0, le=20)
+    min_keep: int | None = Field(None, ge=0, le=1_000_000)
     cutstrings: list[str] | None = None
     trimstrings: list[str] | None = None
-    suppress: list[str] | None = None
-    logit_bias_by_text: dict[str, float] | None = None
+    suppress: list[Text] | None = Field(None, max_length=64)
+    logit_bias_by_text: dict[Text, Annotated[float, Field(ge=-100, le=100)]] | None = None
     chat_template_kwargs: Json | None = None
     cache_prompt: bool | None = None
     debug: bool | None = None
@@ -115,7 +130,7 @@ class ChatRequest(_Strict):
     functions: list[Json] | None = Field(None, min_length=1, max_length=128)
     function_call: str | Json | None = None
     stream: bool | None = None
-    stream_options: Json | None = None
+    stream_options: StreamOptions | None = None
     store: bool | None = None
     metadata: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]] | None = Field(
         None, max_length=16
@@ -163,6 +178,12 @@ class ChatRequest(_Strict):
     def _together(self) -> ChatRequest:
         if self.top_logprobs is not None and not self.logprobs:
             raise ValueError("top_logprobs needs logprobs=True")
+        extension = self.x_modelhub
+        taken = TEMPLATE_NAMES & set((extension and extension.chat_template_kwargs) or ())
+        if taken:
+            raise ValueError(f"chat_template_kwargs: {min(taken)!r} is the engine's own to say; leave it out")
+        if extension and extension.post_sampling_probs and self.alternatives is None:
+            raise ValueError("post_sampling_probs needs logprobs=True or n_probs")
         if self.stream_options is not None and not self.stream:
             raise ValueError("stream_options needs stream=True")
         return self
@@ -187,6 +208,13 @@ class ChatRequest(_Strict):
         except ValidationError as error:
             raise _in_one_line(error) from None
 
+    @property
+    def alternatives(self) -> int | None:
+        """How many alternatives each token's log probabilities have; None when none were asked for."""
+        if self.x_modelhub is not None and self.x_modelhub.n_probs is not None:
+            return self.x_modelhub.n_probs
+        return (self.top_logprobs or 0) if self.logprobs else None
+
     def update(self, **changes: Any) -> ChatRequest:
         """A copy with `changes`, validated again."""
         return type(self).make(**{**self.to_dict(), **changes})
@@ -207,13 +235,16 @@ def _as_dict(value: Any) -> dict[str, Any]:
 
 
 def _unknown(name: str, known: list[str]) -> BadRequest:
-    from modelhub.kernels.protocol.plan import LOAD_NAMES
+    from modelhub.kernels.protocol.load_params import LOAD_NAMES, typed
 
     if name in LOAD_NAMES:
         flag = LOAD_NAMES[name]
-        then = f"; type %models load MODEL --{flag.replace('_', '-')} N" if flag else " and not supported yet"
-        return BadRequest(f"{name} is a load parameter, not one of a request{then}", param=name)
-    return BadRequest(f"unrecognized request argument {name!r}.{did_you_mean(name, known)}", param=name)
+        then = f"; type %models load MODEL {typed(flag)}" if flag else " and not supported yet"
+        return BadRequest(
+            f"{name} is a load parameter, not one of a request{then}", param=name, code="unsupported_parameter"
+        )
+    said = f"unrecognized request argument {name!r}.{did_you_mean(name, known)}"
+    return BadRequest(said, param=name, code="unsupported_parameter")
 
 
 def _in_one_line(error: ValidationError) -> BadRequest:

@@ -38,16 +38,18 @@ class Worker:
         _log_to_stderr()
         from modelhub.kernels.worker.model import LoadedModel, LoadFailed
         from modelhub.kernels.worker.scheduler import Scheduler
+        from modelhub.kernels.worker.state_files import StateFiles, identity
 
         try:
             self.model = LoadedModel(
                 load["path"], load["load"], lambda part: link.send({"m": "progress", "part": round(part, 3)})
             )
         except LoadFailed as error:
-            link.send({"m": "failed", "text": str(error)})
+            link.send({"m": "failed", "text": str(error), "kind": error.kind})
             sys.exit(3)
         self._abort = self.model.abort
-        self.scheduler = Scheduler(self.model, link.send)
+        states = StateFiles(self.model.context, load.get("states"), identity(load["path"], load["load"]))
+        self.scheduler = Scheduler(self.model, link.send, states)
         link.send({"m": "ready", "pid": os.getpid(), "model": self.model.describe()})
 
     def serve(self) -> None:
@@ -65,42 +67,68 @@ class Worker:
         """Do what one message asks."""
         kind = message["m"]
         if kind == "chat":
-            self._chat(message)
+            self._take(message, self._chat)
+        elif kind == "score":
+            self._take(message, self._score)
         elif kind == "cancel":
             self.scheduler.cancel(message["r"])
         elif kind == "status":
             self.link.send(self.scheduler.status())
 
-    def _chat(self, message: Message) -> None:
+    def _take(self, message: Message, begin: Callable[[Message], None]) -> None:
+        """Begin a request, or say why not."""
+        from modelhub.kernels.worker.scheduler import Busy
         from modelhub.kernels.worker.template import TemplateError
 
-        received = time.monotonic()
-        model = self.model
         try:
-            if model.template is None:
-                raise TemplateError(model.template_error)
-            prompt = model.template.render(message["messages"], message["tools"])
-            tokens = model.vocabulary.tokenize(prompt)
-            seconds = time.monotonic() - received
-            room = model.context_length
-            if len(tokens) >= room:
-                self._refuse(message, "ContextTooLong", "", prompt_tokens=len(tokens), context=room)
-                return
-            if strange := [t for t in message["plan"]["logit_bias"] if int(t) >= model.vocabulary.size]:
-                last = model.vocabulary.size - 1
-                self._refuse(message, "BadRequest", f"logit_bias: there is no token {strange[0]}, the last is {last}")
-                return
-            if not tokens:
-                self._refuse(message, "BadRequest", "the rendered prompt has no tokens")
-                return
-            self.link.send({"m": "prompt", "r": message["r"], "text": prompt})
-            self.scheduler.submit(message, tokens, received, seconds)
+            begin(message)
         except TemplateError as error:
             self._refuse(message, "TemplateFailed", str(error))
+        except Busy as error:
+            self._refuse(message, "EngineBusy", str(error))
         except ValueError as error:
             self._refuse(message, "EngineFailed", str(error))
         except Exception as error:  # a defect ends the request it was found in, not those of others
             self._refuse(message, "EngineFailed", f"{type(error).__name__}: {error}")
+
+    def _chat(self, message: Message) -> None:
+        from modelhub.kernels.worker.template import TemplateError
+
+        received = time.monotonic()
+        model, plan = self.model, message["plan"]
+        if model.template is None:
+            raise TemplateError(model.template_error)
+        prompt = model.template.render(message["messages"], message["tools"], **plan["chat_template_kwargs"])
+        tokens = model.vocabulary.tokenize(prompt)
+        seconds = time.monotonic() - received
+        room, last = model.context_length, model.vocabulary.size - 1
+        if len(tokens) >= room:
+            self._refuse(message, "ContextTooLong", "", prompt_tokens=len(tokens), context=room)
+        elif strange := [t for t in plan["logit_bias"] if int(t) > last]:
+            self._refuse(message, "BadRequest", f"logit_bias: there is no token {strange[0]}, the last is {last}")
+        elif not tokens:
+            self._refuse(message, "BadRequest", "the rendered prompt has no tokens")
+        else:
+            self.link.send({"m": "prompt", "r": message["r"], "text": prompt})
+            self.scheduler.submit(message, tokens, received, seconds)
+
+    def _score(self, message: Message) -> None:
+        """Take a text to be scored, as it is: no template, control tokens read as plain text."""
+        model = self.model
+        tokens = model.vocabulary.tokenize(message["text"], special=False)
+        window = min(message["window"] or model.context_length, model.context_length)
+        stride = min(message["stride"] or max(1, window // 2), window - 1)
+        if len(tokens) < 2:
+            self._refuse(message, "BadRequest", "a text to score needs two tokens at least")
+            return
+        windows, counted = [], 1
+        while counted < len(tokens):
+            # The first window counts all of its tokens, each later one the `stride` that are new in it.
+            end = min(len(tokens), window if counted == 1 else counted + stride)
+            windows.append((max(0, end - window), end, counted))
+            counted = end
+        self.link.send({"m": "scoring", "r": message["r"], "window": window, "stride": stride})
+        self.scheduler.score(message, tokens, windows)
 
     def _refuse(self, message: Message, kind: str, text: str, **details: int) -> None:
         self.link.send({"m": "error", "r": message["r"], "kind": kind, "text": text, **details})

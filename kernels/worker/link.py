@@ -3,8 +3,9 @@
 A message is a dict with a key `m` that names its kind. On the wire: 4 bytes of length (unsigned, big endian), then
 the JSON in ASCII, so that any Unicode, lone surrogates included, arrives as it was sent.
 
-Kernel to worker: `load`, `chat`, `cancel`, `status`.
-Worker to kernel: `progress`, `ready`, `failed` (loading); `start`, `step`, `done`, `error` (a request); `status`.
+Kernel to worker: `load`, `chat`, `score`, `cancel`, `status`.
+Worker to kernel: `progress`, `ready`, `failed` (loading); `prompt`, `scoring`, `start`, `prompt_logprobs`, `step`,
+`done`, `error` (a request); `status`.
 """
 
 from __future__ import annotations

@@ -10,18 +10,54 @@ from typing import Any
 
 from llama_cpp import llama_cpp as lc
 
+from modelhub.kernels.protocol.load_params import CACHE_TYPES, FLOATS
+from modelhub.kernels.worker.devices import Device, gpus, used
+from modelhub.kernels.worker.fingerprint import fingerprint
+from modelhub.kernels.worker.memory import DoesNotFit, Net, fit, free_memory
 from modelhub.kernels.worker.template import CHATML, ChatTemplate, TemplateError
+from modelhub.kernels.worker.threads import ThreadGovernor, usable_cores
 from modelhub.kernels.worker.vocabulary import Vocabulary
 
 SMALL_BYTES = 64 * 1024 * 1024  # below this a second thread costs more than it brings
-CACHE_BYTES = 256 << 20  # the most that prefixes of several conversations may take, beyond one full context
-FREE_SHARE = 0.25  # of the free memory, for the context of a model that was trained for a very long one
-MIN_CONTEXT = 2048
-UBATCH_ON_CPU = 128  # as fast as 512 there, and a quarter of its memory
+UNQUANTISED = (0, 1, 32)  # llama.h, enum llama_ftype: F32, F16, BF16
+GUESSED = 1024  # a bit of llama_ftype: the file does not say and llama.cpp guessed from its tensors
+
+# (mapped, locked) as llama.h's enum llama_load_mode
+LOAD_MODES = {
+    (False, False): lc.LLAMA_LOAD_MODE_NONE,
+    (True, False): lc.LLAMA_LOAD_MODE_MMAP,
+    (False, True): lc.LLAMA_LOAD_MODE_MLOCK,
+    (True, True): lc.LLAMA_LOAD_MODE_MMAP_MLOCK,
+}
+SPLIT_MODES = {
+    "none": lc.LLAMA_SPLIT_MODE_NONE,
+    "layer": lc.LLAMA_SPLIT_MODE_LAYER,
+    "row": lc.LLAMA_SPLIT_MODE_ROW,
+}
+FLASH_ATTENTION = {
+    "auto": lc.LLAMA_FLASH_ATTN_TYPE_AUTO,
+    "on": lc.LLAMA_FLASH_ATTN_TYPE_ENABLED,
+    "off": lc.LLAMA_FLASH_ATTN_TYPE_DISABLED,
+}
+ROPE_SCALING = {
+    None: lc.LLAMA_ROPE_SCALING_TYPE_UNSPECIFIED,
+    "none": lc.LLAMA_ROPE_SCALING_TYPE_NONE,
+    "linear": lc.LLAMA_ROPE_SCALING_TYPE_LINEAR,
+    "yarn": lc.LLAMA_ROPE_SCALING_TYPE_YARN,
+}
 
 
 class LoadFailed(Exception):
-    """llama.cpp did not load the file or could not make a context; the message says what was being done."""
+    """The file was not loaded; the message says what was being done.
+
+    `.kind` is the error of `modelhub.errors` it becomes in the kernel: ModelFileError, or BadRequest when another
+    load parameter would do.
+    """
+
+    def __init__(self, message: str, kind: str = "ModelFileError") -> None:
+        """Keep both."""
+        super().__init__(message)
+        self.kind = kind
 
 
 class LoadedModel:
@@ -30,19 +66,33 @@ class LoadedModel:
     def __init__(self, path: str, load: dict[str, Any], progress: Callable[[float], None]) -> None:
         """Load `path`.
 
-        `load` has the load parameters of `protocol.plan.LoadParams`; `progress` is called with the part done, 0 to 1,
-        at most twenty times. Raises LoadFailed.
+        `load` has the load parameters of `protocol.load_params.LoadParams`; `progress` is called with the part done,
+        0 to 1, at most twenty times. Raises LoadFailed.
         """
         started = time.monotonic()
         lc.llama_backend_init()
         self._keep: list[Any] = []
-        self.model = self._load(path, load, progress)
-        self.vocabulary = Vocabulary(self.model)
-        self.trained_context = int(lc.llama_model_n_ctx_train(self.model))
-        self.context_length = load["context"] or min(self.trained_context, self._fitting())
+        self._asked = (path, load)
+        self._load = load
+        self._devices = _devices(load)
+        net, quantised = _look(path)
+        self.trained_context = net.trained_context
+        _check(net, load)
+        try:
+            self.fit = fit(net, load, free_memory(), [d.free for d in self._devices], quantised)
+        except DoesNotFit as problem:
+            raise LoadFailed(str(problem), "BadRequest") from None
+        self.context_length = self.fit.context
+        self.kv_unified = self.fit.kv_unified
+        self.gpu_layers = self.fit.gpu_layers
         self.slots = int(load["slots"])
         self.batch = int(load["batch"])
-        self.context = self._make_context(load)
+        self.model = self._load_weights(path, progress)
+        self.vocabulary = Vocabulary(self.model)
+        asked, small = int(load["threads"]), lc.llama_model_size(self.model) < SMALL_BYTES
+        self.threads = asked or (1 if small else usable_cores())
+        self.context = self._make_context()
+        self.governor = ThreadGovernor(self.set_threads, self.threads, fixed=bool(asked))
         self.memory = lc.llama_get_memory(self.context)
         self.template_error = ""
         self.template = self._template()
@@ -58,32 +108,61 @@ class LoadedModel:
         """Let decodes run again."""
         self._flag[0] = b"\x00"
 
+    def set_threads(self, threads: int) -> None:
+        """Use `threads` threads from the next decode on. The governor calls this."""
+        self.threads = threads
+        lc.llama_set_n_threads(self.context, threads, threads)
+
     def describe(self) -> dict[str, Any]:
-        """What is true of the loaded model: names, sizes in bytes and tokens, threads, seconds."""
+        """What is true of the loaded model: names, sizes in bytes and tokens, load parameters in force, seconds.
+
+        `notes` are lines for people, on what came out other than the file or the caller said.
+        """
         text = ctypes.create_string_buffer(256)
         lc.llama_model_desc(self.model, text, 256)
-        return {
+        facts = {
             "description": text.value.decode("utf-8", "replace"),
             "parameters": int(lc.llama_model_n_params(self.model)),
             "size": int(lc.llama_model_size(self.model)),
             "trained_context": self.trained_context,
-            "context": self.context_length,
             "cells": int(lc.llama_n_ctx(self.context)),
-            "slots": self.slots,
-            "batch": self.batch,
+            **self._load,
+            "context": self.context_length,
             "threads": self.threads,
+            "ubatch": int(lc.llama_n_ubatch(self.context)),
+            "kv_unified": self.kv_unified,
+            "flash_attn": self._flash(),
+            "mmap": self.fit.mmap,
             "gpu_layers": self.gpu_layers,
+            "gpus": [f"{d.name}: {d.description}" for d in self._devices] if self.gpu_layers else [],
             "vocabulary": self.vocabulary.size,
             "template": "in the file" if self._template_source else "none in the file; ChatML is used",
             "load_seconds": round(self.load_seconds, 3),
+            "notes": self._notes(),
         }
+        return {**facts, "fingerprint": fingerprint(*self._asked, facts)}
+
+    def _notes(self) -> list[str]:
+        notes = [self.fit.note] if self.fit.note else []
+        if self._load["mlock"] and not _locked():
+            notes.append("mlock: the system did not allow it; see ulimit -l")
+        return notes
 
     # -- loading -----------------------------------------------------------------------------------------------------
 
-    def _load(self, path: str, load: dict[str, Any], progress: Callable[[float], None]) -> Any:
+    def _load_weights(self, path: str, progress: Callable[[float], None]) -> Any:
+        load = self._load
         params = lc.llama_model_default_params()
-        self.gpu_layers = int(load["gpu_layers"])
         params.n_gpu_layers = self.gpu_layers
+        params.split_mode = SPLIT_MODES[load["split_mode"]]
+        params.main_gpu = int(load["main_gpu"])
+        if load["tensor_split"]:
+            parts = (ctypes.c_float * max(16, lc.llama_max_devices()))(*load["tensor_split"])
+            self._keep.append(parts)
+            params.tensor_split = parts
+        params.load_mode = LOAD_MODES[self.fit.mmap, bool(load["mlock"])]
+        if self.gpu_layers and load["mmap"] is None and not load["mlock"]:
+            params.load_mode = lc.LLAMA_LOAD_MODE_AUTO  # some GPUs cannot map; llama.cpp knows which
         shown = -1
 
         @lc.llama_progress_callback  # type: ignore[untyped-decorator]  # llama_cpp ships no types
@@ -101,25 +180,35 @@ class LoadedModel:
             raise LoadFailed("llama.cpp could not load it")
         return model
 
-    def _make_context(self, load: dict[str, Any]) -> Any:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-        small = lc.llama_model_size(self.model) < SMALL_BYTES
-        self.threads = int(load["threads"]) or (1 if small else max(1, cores // 2))
+    def _flash(self) -> str:
+        """Flash attention: "on" or "off"; on a GPU "auto" is left to llama.cpp, which knows what the GPU can."""
+        asked = str(self._load["flash_attn"])
+        if asked != "auto":
+            return asked
+        if self._load["cache_type_v"] not in FLOATS:
+            return "on"
+        # On a CPU flash attention makes each new prompt token dearer the longer the history is: 40 tokens after
+        # 800 took 9 times as long with the packaged model, after 1,120 1.5 times with a 1B one
+        # (benchmarks/follow_up.py). Without it scores take cells x ubatch x heads floats: fewer at once.
+        return "auto" if self.gpu_layers else "off"
+
+    def _make_context(self) -> Any:
+        load = self._load
         params = lc.llama_context_default_params()
-        params.n_ctx = self._cells()
-        params.n_batch = params.n_ubatch = self.batch
+        params.n_ctx = self.fit.cells
+        params.n_batch = self.batch
+        params.n_ubatch = self.fit.ubatch
         params.n_seq_max = self.slots
-        params.n_threads = self.threads
-        # One core is left to the kernel and its server: with a thread a core and one busy neighbour, llama.cpp's
-        # threads wait for each other and everything takes many times as long.
-        params.n_threads_batch = int(load["threads"]) or (1 if small else max(1, cores - 1))
-        if not (self.gpu_layers and lc.llama_supports_gpu_offload()):
-            # On a CPU flash attention makes each new prompt token dearer the longer the history is: 40 tokens after
-            # 800 took 9 times as long with the packaged model, after 1,120 1.5 times with a 1B one
-            # (benchmarks/follow_up.py). Without it scores take cells x ubatch x heads floats: fewer at once.
-            params.flash_attn_type = lc.LLAMA_FLASH_ATTN_TYPE_DISABLED
-            params.n_ubatch = min(self.batch, UBATCH_ON_CPU)
-        params.kv_unified = True  # cells belong to whoever needs them, and a shared prefix is kept once
+        params.n_threads = params.n_threads_batch = self.threads
+        params.flash_attn_type = FLASH_ATTENTION[self._flash()]
+        params.type_k, params.type_v = (
+            getattr(lc, f"GGML_TYPE_{load[name].upper()}") for name in ("cache_type_k", "cache_type_v")
+        )
+        params.rope_scaling_type = ROPE_SCALING[load["rope_scaling"]]
+        params.rope_freq_base = float(load["rope_freq_base"])
+        params.rope_freq_scale = float(load["rope_freq_scale"])
+        params.yarn_orig_ctx = int(load["yarn_orig_ctx"])
+        params.kv_unified = self.kv_unified
         params.no_perf = True
         # strlen as the abort callback: it is true as soon as the flag's first byte is set, takes no interpreter
         # lock and needs nothing compiled.
@@ -133,22 +222,6 @@ class LoadedModel:
             raise LoadFailed(f"llama.cpp could not make a context of {params.n_ctx:,} tokens; ask for a smaller one")
         return context
 
-    def _token_bytes(self) -> int:
-        """Bytes of keys and values (16 bits each) that one token takes in the context."""
-        layers = int(lc.llama_model_n_layer(self.model))
-        width = int(lc.llama_model_n_embd(self.model)) * int(lc.llama_model_n_head_kv(self.model))
-        return max(1, 4 * layers * width // max(1, int(lc.llama_model_n_head(self.model))))
-
-    def _fitting(self) -> int:
-        """The longest context, a multiple of 256 tokens, that takes no more than FREE_SHARE of the free memory."""
-        tokens = int(_free_memory() * FREE_SHARE) // self._token_bytes()
-        return max(MIN_CONTEXT, tokens // 256 * 256)
-
-    def _cells(self) -> int:
-        """How many tokens the context holds for all sequences together: one full context, and room for more."""
-        spare = min(self.slots - 1, CACHE_BYTES // (self._token_bytes() * self.context_length))
-        return self.context_length * (1 + spare)
-
     def _template(self) -> ChatTemplate | None:
         source = lc.llama_model_chat_template(self.model, None)
         self._template_source = source.decode("utf-8", "replace") if source else ""
@@ -159,13 +232,72 @@ class LoadedModel:
             return None
 
 
-def _free_memory() -> int:
-    """Bytes of memory that can be had without swapping; 8 GiB where the system does not say."""
+def _devices(load: dict[str, Any]) -> list[Device]:
+    """The GPUs this model may be put on."""
+    found = gpus()
+    if found and load["main_gpu"] >= len(found):
+        last = len(found) - 1
+        raise LoadFailed(f"main_gpu must be a whole number from 0 to {last}; got {load['main_gpu']}", "BadRequest")
+    return used(found, load["split_mode"], load["main_gpu"])
+
+
+def _look(path: str) -> tuple[Net, bool]:
+    """The network's sizes and whether its weights are quantised, without reading the weights (36 ms at 32k tokens)."""
+    params = lc.llama_model_default_params()
+    params.n_gpu_layers = 0
+    params.no_alloc = True  # needs a load mode that does not map
+    params.load_mode = lc.LLAMA_LOAD_MODE_NONE
+    model = lc.llama_model_load_from_file(os.fsencode(path), params)
+    if not model:
+        raise LoadFailed("llama.cpp could not load it")
     try:
-        with open("/proc/meminfo") as file:  # noqa: PTH123 - a file of the system, not of the user
-            for line in file:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024
+        heads, width = int(lc.llama_model_n_head(model)), int(lc.llama_model_n_embd(model))
+        arch = _metadata(model, "general.architecture")
+        net = Net(
+            layers=int(lc.llama_model_n_layer(model)),
+            width=width,
+            heads=heads,
+            kv_heads=int(lc.llama_model_n_head_kv(model)),
+            key_length=_number(_metadata(model, f"{arch}.attention.key_length")) or width // max(1, heads),
+            value_length=_number(_metadata(model, f"{arch}.attention.value_length")) or width // max(1, heads),
+            vocabulary=int(lc.llama_vocab_n_tokens(lc.llama_model_get_vocab(model))),
+            size=int(lc.llama_model_size(model)),
+            trained_context=int(lc.llama_model_n_ctx_train(model)),
+        )
+        return net, int(lc.llama_model_ftype(model)) & ~GUESSED not in UNQUANTISED
+    finally:
+        lc.llama_model_free(model)
+
+
+def _check(net: Net, load: dict[str, Any]) -> None:
+    """What this network cannot be loaded with."""
+    if net.trained_context == 0 and not load["context"]:
+        raise LoadFailed("it says it was trained for a context of 0 tokens; say how many: -c 2048", "BadRequest")
+    for name, length in (("cache_type_k", net.key_length), ("cache_type_v", net.value_length)):
+        block = CACHE_TYPES[load[name]][1]
+        if length % block:
+            raise LoadFailed(
+                f"{name}={load[name]!r} needs heads of a multiple of {block} values, and this model's have {length}; "
+                "take f16",
+                "BadRequest",
+            )
+
+
+def _metadata(model: Any, key: str) -> str:
+    """A value of the file's metadata as text; empty when it is not there or is a list."""
+    text = ctypes.create_string_buffer(256)
+    length = lc.llama_model_meta_val_str(model, key.encode(), text, 256)
+    return text.value.decode("utf-8", "replace") if length >= 0 else ""
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdigit() else 0
+
+
+def _locked() -> bool:
+    """Whether any memory of this process is locked; True where the system does not say (proc(5))."""
+    try:
+        with open("/proc/self/status") as file:  # noqa: PTH123 - a file of the system, not of the user
+            return not any(line.split()[:2] == ["VmLck:", "0"] for line in file)
     except OSError:
-        pass
-    return 8 << 30
+        return True

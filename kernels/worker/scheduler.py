@@ -1,46 +1,55 @@
 """Continuous batching: many sequences in one context, one decode step at a time.
 
 A step evaluates one token for every running sequence and, beside them, a chunk of the prompts that are still being
-read. New requests join between steps, finished and cancelled ones leave at once. What a sequence leaves behind in the
-context's memory stays there as a prefix, so that the next turn of a conversation evaluates only its new tokens; the
-prefix used longest ago goes when room is needed.
+read. New requests join between steps, finished and cancelled ones leave at once. Which request is next is fair: the
+one with the fewest sequences running, then the one that came first; and of the chunk, half goes to the oldest prompt
+and half to the one that is nearest to its end, so that a short question never waits for a long document.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from llama_cpp import llama_cpp as lc
 
-from modelhub.kernels.worker import sampling
+from modelhub.kernels.worker.drawing import Drawing
 from modelhub.kernels.worker.link import Message
-from modelhub.kernels.worker.logprobs import chosen_and_top
 from modelhub.kernels.worker.model import LoadedModel
-from modelhub.kernels.worker.sequence import Choice, Request, Slot
-from modelhub.kernels.worker.step_batch import StepBatch
+from modelhub.kernels.worker.pace import Pace
+from modelhub.kernels.worker.sampling import Chain, NoTokenLeft
+from modelhub.kernels.worker.sequence import Choice, Request, common
+from modelhub.kernels.worker.slots import Slots
+from modelhub.kernels.worker.state_files import StateFiles
+from modelhub.kernels.worker.step_batch import Part, StepBatch
 from modelhub.kernels.worker.stream_text import StreamText
 
-CHUNK_BESIDE_STREAMS = 32  # prompt tokens a step while others stream: more would hold them up
-SPARE_CELLS = 64  # room a newcomer must leave, or it would be put back at once
-QUEUE_LIMIT = 256  # requests waiting; one more is refused
+QUEUE_LIMIT = 256  # requests at once; one more is refused
+SCORED_BYTES = 32 << 20  # of logits in one step: every scored token has a row of them
+WORTH_RESTORING = 64  # tokens; fewer are sooner read anew than from disk
+
+
+class Busy(Exception):
+    """There are as many requests as may be; the message says how many."""
 
 
 class Scheduler:
     """Runs requests over one loaded model. Every method is called by the thread that owns the model."""
 
-    def __init__(self, model: LoadedModel, send: Callable[[Message], None]) -> None:
-        """Run over `model`; `send` takes the messages for the kernel."""
+    def __init__(self, model: LoadedModel, send: Callable[[Message], None], states: StateFiles) -> None:
+        """Run over `model`; `send` takes the messages for the kernel; `states` is what is kept on disk."""
         self.model = model
         self.send = send
-        self.slots = [Slot(i) for i in range(model.slots)]
-        self.waiting: deque[Choice] = deque()
         self.requests: dict[int, Request] = {}
+        self.waiting: list[Choice] = []
         self.steps = 0
+        self.slots = Slots(model)
+        self.pace = Pace()
+        self.states = states
         self._batch = StepBatch(model.batch)
+        self._drawing = Drawing(model)
+        self._scored_rows = max(8, SCORED_BYTES // (4 * model.vocabulary.size))
 
     @property
     def idle(self) -> bool:
@@ -50,21 +59,50 @@ class Scheduler:
     # -- requests ----------------------------------------------------------------------------------------------------
 
     def submit(self, message: Message, prompt: list[int], received: float, template_seconds: float) -> None:
-        """Take a request whose prompt has been rendered and tokenised. Raises ValueError when it is refused."""
-        if len(self.requests) >= QUEUE_LIMIT:
-            raise ValueError(f"{QUEUE_LIMIT} requests are waiting for this model already; try again when some are done")
+        """Take a request whose prompt has been rendered and tokenised. Raises Busy, or ValueError for a bad plan."""
         plan = message["plan"]
-        request = Request(message["r"], prompt, plan, [], received, template_seconds=template_seconds)
-        for index in range(plan["n"]):
-            seed = (plan["seed"] + index) & 0xFFFFFFFF
-            choice = Choice(request, index, seed, StreamText(plan["stop"]), prompt)
-            choice.chain, names = sampling.build(plan, seed, self.model.vocabulary.size, self.model.context_length)
+        request = Request(message["r"], prompt, plan, received, template_seconds)
+        window = self.model.context_length
+        try:
+            for index in range(plan["n"]):
+                choice = Choice(request, index, StreamText(plan["stop"]), prompt)
+                request.choices.append(choice)
+                choice.chain = Chain(plan, (plan["seed"] + index) & 0xFFFFFFFF, self.model.vocabulary, window)
+            if plan["prompt_logprobs"] is not None:
+                request.choices[0].scored = 0
+            names = request.choices[0].chain.names if request.choices[0].chain else []
+            self._enter(request)
+        except BaseException:
+            for choice in request.choices:
+                if choice.chain is not None:
+                    choice.chain.free()
+            raise
+        self._begin(request, names)
+
+    def score(self, message: Message, tokens: list[int], windows: list[tuple[int, int, int]]) -> None:
+        """Take a text of which only log probabilities are wanted.
+
+        `windows` are (begin, end, first token whose log probability counts), by their place in `tokens`. Raises Busy.
+        """
+        request = Request(message["r"], tokens, message["plan"], time.monotonic())
+        for index, (begin, end, counted) in enumerate(windows):
+            choice = Choice(request, index, StreamText(), tokens[begin:end], scored=counted - begin, begin=begin)
             request.choices.append(choice)
-            if index == 0:
-                chain = names
+        self._enter(request)
+        self._begin(request, [])
+
+    def _enter(self, request: Request) -> None:
+        if len(self.requests) >= QUEUE_LIMIT:
+            raise Busy(f"{QUEUE_LIMIT} requests wait for this model already; try again when some are done")
         self.requests[request.id] = request
         self.waiting.extend(request.choices)
-        self.send({"m": "start", "r": request.id, "prompt_tokens": len(prompt), "chain": chain})
+
+    def _begin(self, request: Request, chain: list[str]) -> None:
+        self.send({"m": "start", "r": request.id, "prompt_tokens": len(request.prompt), "chain": chain})
+        if request.choices[0].scored is not None:
+            first = request.prompt[0]  # nothing before it says how probable it was
+            row = [*self.model.vocabulary.spelled(first), None, first, []]
+            self.send({"m": "prompt_logprobs", "r": request.id, "at": 0, "d": [row]})
 
     def cancel(self, request_id: int) -> None:
         """End a request now; what it has drawn stays in memory as a prefix."""
@@ -77,213 +115,210 @@ class Scheduler:
         self._conclude(request)
 
     def status(self) -> Message:
-        """How many requests run and wait, and how full the context is (tokens held, tokens it can hold)."""
-        running = sum(1 for s in self.slots if s.choice)
+        """What runs and waits, how full the context is (tokens held, tokens it can hold), and every request."""
         return {
             "m": "status",
-            "running": running,
+            "running": len(self.slots.busy),
             "waiting": len(self.waiting),
-            "held": sum(len(s.tokens) for s in self.slots),
-            "cells": int(lc.llama_n_ctx(self.model.context)),
-            "prefixes": sum(1 for s in self.slots if s.tokens and not s.choice),
+            "held": self.slots.held,
+            "cells": self.slots.cells,
+            "prefixes": sum(1 for s in self.slots.free if s.tokens),
             "steps": self.steps,
+            "requests": [r.status() for r in self.requests.values()],
         }
 
     # -- a step ------------------------------------------------------------------------------------------------------
 
     def step(self) -> None:
         """Admit who can be admitted, evaluate one batch, draw from it, send what came of it."""
+        began = time.monotonic()
+        self.model.governor.tick()
         self.steps += 1
-        self._admit()
-        active = [s.choice for s in self.slots if s.choice is not None]
+        self.slots.compact()
+        if self.waiting:
+            self._admit()
+        active = [s.choice for s in self.slots.all if s.choice is not None]
         if not active:
             return
         batch = self._fill(active)
         code = lc.llama_decode(self.model.context, batch.native)
         if code != 0:
-            self._undo()
-            if code == 1 and self._make_room():
-                return  # room was made: the next step tries again
-            if code == 2:
-                return  # aborted for a message that is waiting: it is read before the next step
-            self._fail(active, "the context has no room left" if code == 1 else f"llama_decode returned {code}")
+            self._undecoded(code, active)
             return
-        for choice, tokens, _row in batch.parts:
-            assert choice.slot is not None
-            choice.slot.tokens.extend(tokens)
-        self._draw([(choice, row) for choice, _tokens, row in batch.parts if row is not None])
+        streams = 0
+        for part in batch.parts:
+            assert part.choice.slot is not None
+            part.choice.slot.tokens.extend(part.tokens)
+            streams += part.choice.pending is not None
+        self._score(batch.parts)
+        self._draw([part for part in batch.parts if part.drawn])
+        self.pace.learn(streams, batch.size - streams, time.monotonic() - began)
+
+    def _undecoded(self, code: int, active: list[Choice]) -> None:
+        self.slots.undo()
+        if code == 2:
+            return  # aborted for a message that is waiting: it is read before the next step
+        if code == 1 and (self.slots.forget_one() or self._put_back()):
+            return  # room was made: the next step tries again
+        why = "the context has no room left" if code == 1 else f"llama_decode returned {code}"
+        self._fail({c.request.id: c.request for c in active}.values(), f"llama.cpp: {why}")
 
     def _fill(self, active: list[Choice]) -> StepBatch:
-        """The batch of this step: running sequences first, then chunks of prompts, in the order they came."""
+        """The batch of this step: running sequences, and beside them chunks of prompts."""
         batch = self._batch
         batch.clear()
         running = [c for c in active if c.pending is not None]
-        for choice in running:
-            assert choice.slot is not None and choice.pending is not None
-            batch.add(choice, [choice.pending], len(choice.slot.tokens), last=True)
-        room = self.model.batch - batch.size
-        if running:
-            room = min(room, CHUNK_BESIDE_STREAMS)
-        for choice in sorted((c for c in active if c.pending is None), key=lambda c: c.request.received):
-            if room <= 0:
-                break
+        readers = [c for c in active if c.pending is None]
+        width = len(running) if readers else self.pace.width(len(running))
+        width = min(width, self.model.batch - bool(readers) if self.model.batch > 1 else 1)
+        if width < len(running):
+            running = sorted(running, key=lambda c: c.stepped)[:width]
+        chunks = {}
+        if readers:
+            room = min(self.model.batch - len(running), self.pace.chunk(len(running), self.model.batch))
+            chunks = self._chunks(readers, room)
+        for choice in sorted((*running, *readers), key=_slot_id):
             assert choice.slot is not None
             done = len(choice.slot.tokens)
-            chunk = choice.prompt[done : done + room]
-            batch.add(choice, chunk, done, last=done + len(chunk) == len(choice.prompt))
-            room -= len(chunk)
+            if choice.pending is not None:
+                batch.add(choice, [choice.pending], done, last=True)
+                choice.stepped = self.steps
+            elif count := chunks.get(choice.slot.id, 0):
+                last = done + count == len(choice.prompt) and choice.chain is not None
+                batch.add(choice, choice.prompt[done : done + count], done, last, choice.scored is not None)
         return batch
 
-    def _draw(self, rows: list[tuple[Choice, int]]) -> None:
-        """Draw a token for each (choice, row of the logits) and send the step's message."""
+    def _chunks(self, readers: list[Choice], room: int) -> dict[int, int]:
+        """How many prompt tokens each slot's reader has in a step that has `room` for so many."""
+        rest = {c.slot.id: len(c.prompt) - len(c.slot.tokens) for c in readers if c.slot is not None}
+        chunks = dict.fromkeys(rest, 0)
+        nearest = min(readers, key=lambda c: rest[_slot_id(c)])
+        by_age = sorted(readers, key=lambda c: (c.request.received, c.index))
+        rows = self._scored_rows
+        for choice, most in [(nearest, (room + 1) // 2), *((c, room) for c in by_age)]:
+            slot = _slot_id(choice)
+            count = min(rest[slot], room, most)
+            if choice.scored is not None:
+                count = min(count, rows)
+                rows -= count
+            chunks[slot] += count
+            rest[slot] -= count
+            room -= count
+        return chunks
+
+    def _score(self, parts: list[Part]) -> None:
+        """Send the log probabilities of the prompt's tokens that this step has given."""
+        for part in parts:
+            choice, request = part.choice, part.choice.request
+            if choice.scored is None or choice.slot is None:
+                continue
+            try:
+                at, rows = self._drawing.score(part)
+            except NoTokenLeft as error:
+                self._fail([request], str(error))
+                continue
+            if rows:
+                self.send({"m": "prompt_logprobs", "r": request.id, "at": at, "d": rows})
+            choice.scored = max(choice.scored, len(choice.slot.tokens) + 1)
+            if len(choice.slot.tokens) == len(choice.prompt):
+                choice.scored = None
+                if choice.chain is None:
+                    request.evaluated = time.monotonic()
+                    self._release(choice, "stop")
+                    if request.finished:
+                        self._conclude(request)
+
+    def _draw(self, parts: list[Part]) -> None:
+        """Draw a token for each part and send the step's message."""
         deltas: list[Any] = []
         ended: list[Request] = []
-        context, vocabulary = self.model.context, self.model.vocabulary
-        for choice, row in rows:
-            request = choice.request
+        for part in parts:
+            choice, request = part.choice, part.choice.request
+            if choice.finish is not None:
+                continue  # its request failed by another of its choices
             if choice.pending is None and not request.evaluated:
                 request.evaluated = time.monotonic()
-            token = lc.llama_sampler_sample(choice.chain, context, row)
-            if vocabulary.ends(token):
-                deltas.append([request.id, choice.index, choice.text.end(), 0, None])
-                self._release(choice, "stop")
-            else:
-                piece = vocabulary.piece(token)
-                logprobs = self._logprobs(request.plan, row, token, piece)
-                choice.pending = token
-                choice.drawn += 1
-                choice.starts.append(choice.size)
-                choice.size += len(piece)
-                text = choice.text.add(piece)
-                reason = self._over(choice)
-                if reason:
-                    text += choice.text.end()
-                    self._release(choice, reason)
-                deltas.append([request.id, choice.index, text, 1, logprobs])
-            if request.finished:
-                ended.append(request)
+            try:
+                delta, finish = self._drawing.draw(choice, part.last)
+            except NoTokenLeft as error:
+                self._fail([request], str(error))
+                continue
+            deltas.append(delta)
+            if finish is not None:
+                self._release(choice, finish)
+                if request.finished:
+                    ended.append(request)
         if deltas:
             self.send({"m": "step", "d": deltas})
         for request in ended:
             self._conclude(request)
 
-    def _over(self, choice: Choice) -> str | None:
-        """The finish reason, when the token drawn last was the last one."""
-        assert choice.slot is not None
-        if choice.text.stopped is not None:
-            return "stop"
-        limit = choice.request.plan["max_tokens"]
-        if limit is not None and choice.drawn >= limit:
-            return "length"
-        return "length" if len(choice.slot.tokens) + 1 >= self.model.context_length else None
-
-    def _logprobs(self, plan: dict[str, Any], row: int, token: int, piece: bytes) -> Any:
-        """`[text, bytes, logprob, [[text, bytes, logprob], …]]`, or None; bytes are None where the text says them."""
-        if plan["top_logprobs"] is None:
-            return None
-        pointer = lc.llama_get_logits_ith(self.model.context, row)
-        logits = np.ctypeslib.as_array(pointer, (self.model.vocabulary.size,))
-        value, top = chosen_and_top(logits, token, plan["top_logprobs"])
-        return [
-            *_spelled(piece, self.model.vocabulary.name(token)),
-            value,
-            [[*_spelled(self.model.vocabulary.piece(t), self.model.vocabulary.name(t)), v] for t, v in top],
-        ]
-
-    # -- slots -------------------------------------------------------------------------------------------------------
+    # -- places ------------------------------------------------------------------------------------------------------
 
     def _admit(self) -> None:
-        """Give waiting choices a slot, first come first served, each with the longest prefix that is in memory."""
-        while self.waiting:
-            choice = self.waiting[0]
+        """Give waiting choices a slot, each with as much of its prompt as is in memory or on disk."""
+        while self.slots.free and (choice := self._next()) is not None:
+            if not self.slots.has_room(len(choice.prompt)):
+                break
             request = choice.request
-            if choice.index and request.choices[0].evaluating:
-                break  # its prompt is being evaluated by its first choice: soon it can be copied whole
-            if not self._has_room(choice):
-                break
-            slot = self._slot_for(choice.prompt)
-            if slot is None:
-                break
-            self.waiting.popleft()
+            reuse = choice.scored is None and request.plan["cache_prompt"]
+            key = self._on_disk(choice) if reuse else None
+            slot = self.slots.take(choice, reuse=reuse and key is None)
+            self.waiting.remove(choice)
+            if key is not None:
+                slot.tokens.extend(self.states.restore(key, slot.id))
+                self.slots.truncate(slot, min(common(slot.tokens, choice.prompt), len(choice.prompt) - 1))
+                request.restored = len(slot.tokens)
             if not request.admitted:
                 request.admitted = time.monotonic()
                 request.cached = len(slot.tokens)
-            slot.choice, choice.slot = choice, slot
 
-    def _has_room(self, choice: Choice) -> bool:
-        """Whether the context can hold `choice` beside those that run, and some tokens more; alone it always can."""
-        held = [len(s.tokens) for s in self.slots if s.choice is not None]
-        cells = int(lc.llama_n_ctx(self.model.context))
-        return not held or sum(held) + len(choice.prompt) + SPARE_CELLS <= cells
+    def _next(self) -> Choice | None:
+        """The waiting choice whose turn it is, if one can begin.
 
-    def _slot_for(self, prompt: list[int]) -> Slot | None:
-        """A free slot that holds as much of the beginning of `prompt` as is to be had; None when all are taken."""
-        free = [s for s in self.slots if s.choice is None]
-        if not free:
+        Choices of one prompt wait until the first of them has read it: then it can be copied whole.
+        """
+        ready = [c for c in self.waiting if not (c.index and c.chain and c.request.choices[0].evaluating)]
+        return min(ready, key=lambda c: (c.request.running, c.request.received, c.index), default=None)
+
+    def _on_disk(self, choice: Choice) -> str | None:
+        """The key under which more of the prompt is kept on disk than is in memory; None where there is none."""
+        plan = choice.request.plan
+        if not plan["keep_on_disk"] or choice.drawn:
             return None
-        # The prompt's last token is evaluated again in any case: its logits are needed.
-        shared = {s.id: min(s.shared(prompt), len(prompt) - 1) for s in self.slots}
-        best = max(self.slots, key=lambda s: (shared[s.id], s.used))
-        keep = shared[best.id]
-        if best.choice is None and keep >= len(best.tokens) // 2:
-            self._truncate(best, keep)  # a continuation: the slot goes on where it stands
-            return best
-        slot = min(free, key=lambda s: (bool(s.tokens), s.used))
-        self._truncate(slot, 0)
-        if keep and slot is not best:
-            lc.llama_memory_seq_cp(self.model.memory, best.id, slot.id, 0, keep)
-            slot.tokens = best.tokens[:keep]
-        return slot
+        key: str = plan["prompt_cache_key"]
+        known = common(self.states.tokens(key), choice.prompt)
+        return key if known >= self.slots.known(choice.prompt) + WORTH_RESTORING else None
 
-    def _truncate(self, slot: Slot, keep: int) -> None:
-        """Forget what `slot` holds beyond its first `keep` tokens."""
-        slot.used = self.steps
-        if keep == len(slot.tokens):
-            return
-        if not lc.llama_memory_seq_rm(self.model.memory, slot.id, keep, -1):
-            lc.llama_memory_seq_rm(self.model.memory, slot.id, -1, -1)  # a recurrent model keeps all or nothing
-            keep = 0
-        del slot.tokens[keep:]
-
-    def _make_room(self) -> bool:
-        """Drop the idle prefix used longest ago; failing that, put the newest choice back into the queue."""
-        idle = [s for s in self.slots if s.tokens and s.choice is None]
-        if idle:
-            self._truncate(min(idle, key=lambda s: s.used), 0)
-            return True
-        busy = [s.choice for s in self.slots if s.choice is not None]
+    def _put_back(self) -> bool:
+        """Put the newest choice back into the queue, for room; whether there was one that others can do without."""
+        busy = [s.choice for s in self.slots.busy if s.choice is not None]
         if len(busy) < 2:
             return False
         newest = max(busy, key=lambda c: (c.request.received, c.index))
-        assert newest.slot is not None
-        slot, newest.slot = newest.slot, None
+        slot = newest.slot
+        assert slot is not None
         if newest.pending is not None:  # what it has drawn is evaluated again when there is room for it
             newest.prompt = [*slot.tokens, newest.pending]
             newest.pending = None
-        slot.choice = None
-        self._truncate(slot, 0)
-        self.waiting.appendleft(newest)
+        self.slots.release(newest)
+        self.slots.truncate(slot, 0)
+        self.waiting.append(newest)
         return True
-
-    def _undo(self) -> None:
-        """Forget what a failed decode may have left in memory."""
-        for slot in self.slots:
-            if slot.choice is not None and not lc.llama_memory_seq_rm(self.model.memory, slot.id, len(slot.tokens), -1):
-                lc.llama_memory_seq_rm(self.model.memory, slot.id, -1, -1)
-                slot.tokens.clear()
 
     def _release(self, choice: Choice, finish: str) -> None:
         """Take `choice` out of its slot; the slot keeps its tokens as a prefix."""
         choice.finish = finish
-        if choice.slot is not None:
-            choice.slot.used = self.steps
-            choice.slot.choice = None
-            choice.slot = None
+        plan, slot = choice.request.plan, choice.slot
+        if slot is not None:
+            keep = plan["keep_on_disk"] and choice.index == 0 and finish != "error"
+            if keep and len(slot.tokens) >= WORTH_RESTORING:
+                self.states.save(plan["prompt_cache_key"], slot.id, list(slot.tokens))
+            self.slots.release(choice)
         elif choice in self.waiting:
             self.waiting.remove(choice)
         if choice.chain is not None:
-            lc.llama_sampler_free(choice.chain)
-            choice.chain = None
+            choice.chain.free()
 
     # -- endings -----------------------------------------------------------------------------------------------------
 
@@ -301,6 +336,7 @@ class Scheduler:
                 "drawn": [c.drawn for c in request.choices],
                 "prompt_tokens": len(request.prompt),
                 "cached_tokens": request.cached,
+                "restored_tokens": request.restored,
                 "timings": {
                     "template_s": request.template_seconds,
                     "queue_s": admitted - request.received,
@@ -310,21 +346,17 @@ class Scheduler:
             }
         )
 
-    def _fail(self, active: list[Choice], why: str) -> None:
-        for request in {c.request.id: c.request for c in active}.values():
+    def _fail(self, requests: Any, why: str) -> None:
+        for request in list(requests):
             for choice in request.choices:
                 if choice.finish is None:
                     self._release(choice, "error")
             del self.requests[request.id]
-            self.send({"m": "error", "r": request.id, "kind": "EngineFailed", "text": f"llama.cpp: {why}"})
+            self.send({"m": "error", "r": request.id, "kind": "EngineFailed", "text": why})
 
 
-def _spelled(piece: bytes, name: str) -> tuple[str, list[int] | None]:
-    """A token's text and, where the text alone does not say them, its bytes."""
-    if not piece:
-        return name, []  # a control token: it has a name and no bytes
-    text = piece.decode("utf-8", "replace")
-    return text, None if text.encode() == piece else list(piece)
+def _slot_id(choice: Choice) -> int:
+    return choice.slot.id if choice.slot is not None else -1
 
 
 def _kept(choice: Choice) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from modelhub.kernels.worker.sampling import Chain
 from modelhub.kernels.worker.stream_text import StreamText
 
 
@@ -15,37 +16,75 @@ class Slot:
     id: int
     tokens: list[int] = field(default_factory=list)
     choice: Choice | None = None
-    used: int = 0  # the scheduler's step at which it was last used
+    used: int = 0  # when it was last used, by the clock of `Slots`
+    key: str | None = None  # the prompt_cache_key it was read under
+
+    @property
+    def worth(self) -> tuple[bool, bool, int]:
+        """What is forgotten first is worth least: an empty slot, then the one used longest ago, pinned ones last."""
+        return (bool(self.tokens), self.key is not None, self.used)
 
     def shared(self, prompt: list[int]) -> int:
         """How many tokens at the beginning of `prompt` this slot holds already."""
-        count = min(len(self.tokens), len(prompt))
-        if self.tokens[:count] == prompt[:count]:  # the usual case, at C speed
-            return count
-        for at in range(count):
-            if self.tokens[at] != prompt[at]:
-                return at
+        return common(self.tokens, prompt)
+
+
+def common(one: list[int], other: list[int]) -> int:
+    """How many tokens two lists have in common at their beginnings."""
+    count = min(len(one), len(other))
+    if one[:count] == other[:count]:  # the usual case, at C speed
         return count
+    low, high = 0, count  # the first `low` agree, the first `high` do not
+    while high - low > 1:
+        middle = (low + high) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 @dataclass(slots=True)
 class Request:
-    """One chat request: its prompt, its limits, its choices and the times of its stages (seconds, monotonic)."""
+    """One request: its prompt, its limits, its choices and the times of its stages (seconds, monotonic).
+
+    A request that only scores a text draws nothing; its choices are the windows of the text.
+    """
 
     id: int
     prompt: list[int]
     plan: dict[str, Any]
-    choices: list[Choice]
     received: float
+    template_seconds: float = 0.0
+    choices: list[Choice] = field(default_factory=list)
     admitted: float = 0.0
     evaluated: float = 0.0  # when the prompt's last token had been evaluated
     cached: int = 0  # prompt tokens that were in memory already
-    template_seconds: float = 0.0
+    restored: int = 0  # those of them that came from disk
 
     @property
     def finished(self) -> bool:
         """Whether every choice has its finish reason."""
         return all(c.finish is not None for c in self.choices)
+
+    @property
+    def running(self) -> int:
+        """How many choices have a slot."""
+        return sum(c.slot is not None for c in self.choices)
+
+    def status(self) -> dict[str, Any]:
+        """Where it stands: `state` is waiting, reading or writing; tokens of the prompt read and drawn so far."""
+        slots = [c.slot for c in self.choices if c.slot is not None]
+        drawn = sum(c.drawn for c in self.choices)
+        read = max((min(len(s.tokens), len(self.prompt)) for s in slots), default=0)
+        return {
+            "request": self.id,
+            "state": "writing" if drawn else "reading" if slots else "waiting",
+            "choices": len(self.choices),
+            "prompt_tokens": len(self.prompt),
+            "read": len(self.prompt) if drawn else read,
+            "drawn": drawn,
+        }
 
 
 @dataclass(slots=True)
@@ -54,12 +93,14 @@ class Choice:
 
     request: Request
     index: int
-    seed: int
     text: StreamText
     prompt: list[int]  # what is to be evaluated before the next draw: the request's, and more after a preemption
-    chain: Any = None
+    chain: Chain | None = None  # None draws nothing
+    scored: int | None = None  # prompt tokens up to this one need no log probabilities, those after it do; None: none
+    begin: int = 0  # where in the request's prompt this one begins: windows of a scored text
     slot: Slot | None = None
     pending: int | None = None  # the token drawn last, not yet evaluated
+    stepped: int = 0  # the step it was last evaluated in
     drawn: int = 0  # tokens drawn, the end token not counted
     starts: list[int] = field(default_factory=list)  # byte offset in the text at which each drawn token begins
     size: int = 0  # bytes of all drawn tokens

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,23 @@ from llama_cpp import llama_cpp as lc
 from modelhub.kernels.worker.sequence import Choice
 
 
+@dataclass(slots=True)
+class Part:
+    """The tokens of one choice in a batch. `begin` is the row of the first; `drawn` whether the last is drawn from."""
+
+    choice: Choice
+    tokens: list[int]
+    begin: int
+    drawn: bool
+
+    @property
+    def last(self) -> int:
+        """The row of the last token."""
+        return self.begin + len(self.tokens) - 1
+
+
 class StepBatch:
-    """A llama_batch that is filled anew each step, through numpy views of llama.cpp's own arrays."""
+    """A llama_batch that is filled anew each step, in llama.cpp's own arrays."""
 
     def __init__(self, capacity: int) -> None:
         """Room for `capacity` tokens, each belonging to one sequence."""
@@ -25,29 +41,34 @@ class StepBatch:
         # The sequence ids stand behind one pointer each; they are written through a view of each pointer's target.
         self._sequence = [self.native.seq_id[i] for i in range(capacity)]
         self.size = 0
-        self.parts: list[tuple[Choice, list[int], int | None]] = []  # choice, its tokens, the row of its logits
+        self.parts: list[Part] = []
 
     def clear(self) -> None:
         """Begin a new step."""
         self.size = 0
-        self.native.n_tokens = 0
         self.parts.clear()
 
-    def add(self, choice: Choice, tokens: list[int], position: int, last: bool) -> None:
-        """Add `tokens` of `choice` from `position` on; with `last`, the last token's logits are wanted."""
+    def add(self, choice: Choice, tokens: list[int], position: int, last: bool, every: bool = False) -> None:
+        """Add `tokens` of `choice` from `position` on.
+
+        With `last`, the last token's logits are wanted, to draw from; with `every`, those of all.
+        """
         assert choice.slot is not None
-        begin, end = self.size, self.size + len(tokens)
+        slot, begin, count = choice.slot.id, self.size, len(tokens)
+        self.size = end = begin + count
+        self.parts.append(Part(choice, tokens, begin, last))
+        native = self.native
+        native.n_tokens = end
+        if count == 1:  # a running stream: plain numbers, quicker than numpy's slices
+            native.token[begin], native.pos[begin], native.logits[begin] = tokens[0], position, last or every
+            self._sequence[begin][0] = slot
+            return
         self._token[begin:end] = tokens
-        self._position[begin:end] = np.arange(position, position + len(tokens), dtype=np.int32)
-        self._wanted[begin:end] = 0
-        slot = choice.slot.id
+        self._position[begin:end] = np.arange(position, position + count, dtype=np.int32)
+        self._wanted[begin:end] = every
+        self._wanted[end - 1] = last or every
         for i in range(begin, end):
             self._sequence[i][0] = slot
-        if last:
-            self._wanted[end - 1] = 1
-        self.size = end
-        self.native.n_tokens = end
-        self.parts.append((choice, tokens, end - 1 if last else None))
 
 
 def _view(pointer: Any, size: int, dtype: Any) -> Any:

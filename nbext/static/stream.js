@@ -1,5 +1,5 @@
 // The answer while it comes. Text only, through textContent: nothing a model wrote becomes markup here.
-// Messages: {n, d} adds text d; {n, p} shows progress p; a gap in n asks for the whole text; {n, all} is that text.
+// Messages: {n, d} adds text d; {n, p} shows progress p below it; {n, d, p} does both; a gap in n asks for the whole text; {n, all} is that text.
 export default () => {
   let n = 0, text = "", progress = "";
   const views = new Set();
@@ -24,8 +24,8 @@ export default () => {
           views.forEach((v) => (v.clear(), paint(v, text)));
         } else if (m.n === n + 1) {
           n = m.n;
-          if (m.d) (text += m.d), (progress = "");
-          else progress = m.p || "";
+          if (m.d) text += m.d;
+          progress = m.p || "";
           views.forEach((v) => paint(v, m.d || ""));
         } else if (m.n > n) model.send({ t: "resync" });
       });

@@ -8,6 +8,7 @@
     ├── TemplateFailed         the model's chat template raised, looped or asked for too much memory
     ├── EngineMissing          the engine's package is not installed
     ├── EngineFailed           the engine reported an error and lives
+    │   └── EngineBusy         as many requests wait as may
     ├── EngineCrashed          the worker process died; the next request starts a new one
     ├── LoadCancelled          loading was stopped
     └── StoreFailed            something could not be written to or read from disk
@@ -36,6 +37,12 @@ class HubError(Exception):
             return self.details[name]
         raise AttributeError(name)
 
+    def to_dict(self) -> dict[str, Any]:
+        """The error as OpenAI's API sends it: message, type, the request field it is about, and a code or None."""
+        kind, code = next(OPENAI[k] for k in type(self).__mro__ if k in OPENAI)
+        code = self.details.get("code", code)
+        return {"error": {"message": str(self), "type": kind, "param": self.details.get("param") or None, "code": code}}
+
     def _render_traceback_(self) -> list[str]:
         # IPython asks the exception itself before it prints a traceback (interactiveshell.py, showtraceback).
         return [f"{type(self).__name__}: {self}"]
@@ -44,7 +51,7 @@ class HubError(Exception):
 class BadRequest(HubError):
     """A request field is unknown, of the wrong type, out of range, or not supported by the engine.
 
-    `.param` names the field.
+    `.param` names the field; `.code`, where there is one, says what is the matter in OpenAI's words.
     """
 
 
@@ -72,6 +79,10 @@ class EngineFailed(HubError):
     """The engine could not do what was asked, and lives."""
 
 
+class EngineBusy(EngineFailed):
+    """As many requests wait for the model as may; ask again when some are done."""
+
+
 class EngineCrashed(HubError):
     """The worker process died while it was needed; the next request starts a new one. `.log` has its last lines."""
 
@@ -82,6 +93,19 @@ class LoadCancelled(HubError):
 
 class StoreFailed(HubError):
     """Something could not be written to, or read from, disk."""
+
+
+# What OpenAI's API calls each: type and code. A class that is not named is called as the one it derives from.
+OPENAI: dict[type, tuple[str, str | None]] = {
+    HubError: ("server_error", None),
+    BadRequest: ("invalid_request_error", None),
+    ContextTooLong: ("invalid_request_error", "context_length_exceeded"),
+    ModelNotFound: ("not_found_error", "model_not_found"),
+    ModelFileError: ("server_error", "model_not_loaded"),
+    EngineMissing: ("not_implemented_error", "model_not_loaded"),
+    EngineBusy: ("rate_limit_error", "engine_busy"),
+    LoadCancelled: ("server_error", "cancelled"),
+}
 
 
 class Stopped(KeyboardInterrupt):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -15,6 +16,7 @@ MIME = "application/vnd.modelhub.chat+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
 ASK = "-t 0 --max-tokens 3"
 STORY = "--seed 1 --max-tokens {} -o logit_bias='{{\"2\": -100}}'\nTell me a long story."
+OTHERS = r"choice 1 of 3; ([\d,]+) characters of the others …$"
 FORGET = "modelhub.hub().conversations = type(modelhub.hub().conversations)()"
 
 
@@ -155,6 +157,26 @@ def test_stopping(mode: Callable[[str], Kernel], name: str, came: Callable[[Ran]
     shown = ran.outputs[-1]["text/html"] if ran.outputs else ran.stdout
     assert " · stopped" in shown
     assert len(shown) > 60
+
+
+def test_the_other_choices_are_seen_to_come(mode: Callable[[str], Kernel]) -> None:
+    """While the first of several choices streams, a line below it counts the others; the text is the first's alone."""
+    ran = mode("widget").run(f"%%chat -o n=3 --new {STORY.format(900)}")
+    assert ran.ok, ran.error
+    (output,) = ran.outputs
+    assert streamed_text(ran) == output["text/plain"] == output[MIME]["choices"][0]["text"]
+    lines = [m["content"]["data"]["content"].get("p", "") for m in ran.of("comm_msg")]
+    counts = [int(found[1].replace(",", "")) for line in lines if (found := re.match(OTHERS, line))]
+    assert counts and counts == sorted(counts)
+    assert counts[-1] <= sum(len(c["text"]) for c in output[MIME]["choices"][1:])
+
+
+def test_a_terminal_prints_every_choice(mode: Callable[[str], Kernel]) -> None:
+    """Where text is printed, the first choice comes as it is made and the others stand below it, numbered."""
+    kernel = mode("text")
+    printed = kernel.run(f"%%chat -o n=3 --new {STORY.format(20)}").stdout
+    texts = [eval(kernel.value(f"_.text({i})")) for i in range(3)]
+    assert printed.startswith(f"{texts[0]}\n(choice 2)\n{texts[1]}\n(choice 3)\n{texts[2]}\n(tiny-chat · ")
 
 
 def test_a_running_answer_can_be_watched(mode: Callable[[str], Kernel]) -> None:

@@ -51,7 +51,7 @@ SAMPLES: dict[str, Any] = {
 }
 
 
-def request_with(field: str) -> ChatRequest:
+def sample(field: str) -> Any:
     name = field.removeprefix("x_modelhub.")
     integers = {
         "repeat_last_n",
@@ -62,7 +62,11 @@ def request_with(field: str) -> ChatRequest:
         "n_probs",
         "min_keep",
     }
-    value = SAMPLES.get(field, 1 if name in integers else 0.5)
+    return SAMPLES.get(field, 1 if name in integers else 0.5)
+
+
+def request_with(field: str) -> ChatRequest:
+    name, value = field.removeprefix("x_modelhub."), sample(field)
     extra = {"stream": True} if name == "stream_options" else {}
     return ChatRequest.make(model="m", messages=[{"role": "user", "content": "hi"}], **{name: value}, **extra)
 
@@ -143,16 +147,17 @@ def test_honoured_is_what_reaches_the_worker() -> None:
     given = {
         "temperature": 0.3, "top_p": 0.5, "max_completion_tokens": 3, "max_tokens": 3, "n": 2, "stop": "x", "seed": 9,
         "frequency_penalty": 0.5, "presence_penalty": 0.5, "logit_bias": {1: 2}, "logprobs": True, "top_logprobs": 2,
-        "top_k": 3, "min_p": 0.1, "repeat_penalty": 1.1,
+        "top_k": 3, "min_p": 0.1, "repeat_penalty": 1.1, "cache_prompt": False, "dry_base": 2.0,
+        "post_sampling_probs": True, "prompt_cache_retention": "24h", "prompt_logprobs": 2, "min_keep": 2,
     }  # fmt: skip
-    elsewhere = {"model", "messages", "stream", "x_modelhub"}
+    elsewhere = {"model", "messages", "stream", "stream_options", "metadata", "x_modelhub"}
     messages = [{"role": "user", "content": "hi"}]
     for field, rule in honesty.LOCAL.items():
         name = field.removeprefix("x_modelhub.")
         if name in elsewhere:
             continue
-        bare = {"seed": 1, "logprobs": True if name == "top_logprobs" else None}
-        value = given[name] if name in given else SAMPLES.get(field)
+        bare = {"seed": 1, "logprobs": True if name in {"top_logprobs", "post_sampling_probs"} else None}
+        value = given[name] if name in given else sample(field)
         more = {name: value, **({"stream": True} if name == "stream_options" else {})}
         without = plan_of(ChatRequest.make(model="m", messages=messages, **bare))
         told = plan_of(ChatRequest.make(model="m", messages=messages, **{**bare, **more}))

@@ -1,13 +1,10 @@
-"""Load parameters and the plan: what a worker is told."""
+"""The plan: what a worker is told."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from modelhub.errors import BadRequest
-from modelhub.kernels.protocol.plan import RANGES, LoadParams, load_params, plan_of
+from modelhub.kernels.protocol.plan import plan_of
 from modelhub.kernels.protocol.request import ChatRequest
 
 
@@ -15,39 +12,23 @@ def plan(**fields: Any) -> dict[str, Any]:
     return plan_of(ChatRequest.make(model="m", messages=[{"role": "user", "content": "hi"}], **fields))
 
 
-def test_every_load_parameter_has_a_range() -> None:
-    """Each field of LoadParams is checked, and its default lies in its range."""
-    assert sorted(RANGES) == sorted(LoadParams().to_dict())
-    assert load_params(**LoadParams().to_dict()) == LoadParams()
-
-
-@pytest.mark.parametrize("name", sorted(RANGES))
-def test_a_load_parameter_is_a_whole_number_in_its_range(name: str) -> None:
-    """Both ends are accepted; one beyond, a fraction, a boolean and text are refused in a line that says all."""
-    low, high = RANGES[name]
-    for value in (low, high):
-        assert getattr(load_params(**{name: value}), name) == value
-    for bad in (low - 1, high + 1, 1.5, True, "4", None):
-        with pytest.raises(BadRequest) as caught:
-            load_params(**{name: bad})
-        assert str(caught.value) == f"{name} must be a whole number from {low} to {high}; got {bad!r}"
-        assert caught.value.param == name
-
-
-def test_an_unknown_load_parameter_is_answered_with_the_nearest() -> None:
-    """A misspelt load parameter is refused, with what was probably meant."""
-    with pytest.raises(BadRequest, match=r"'contxt'.*Did you mean 'context'"):
-        load_params(contxt=4096)
-
-
 def test_what_is_unset_has_openais_defaults() -> None:
     """Temperature 1, top_p 1, one choice, nothing else on, a seed drawn each time."""
     bare = plan()
     assert bare.pop("seed") != plan()["seed"]
-    assert bare == {
-        "n": 1, "max_tokens": None, "stop": [], "temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0,
-        "repeat_penalty": 1.0, "frequency_penalty": 0.0, "presence_penalty": 0.0, "logit_bias": {},
-        "top_logprobs": None,
+    off = {
+        "top_k": 0, "min_p": 0, "typical_p": 1, "top_n_sigma": 0, "repeat_penalty": 1, "frequency_penalty": 0,
+        "presence_penalty": 0, "dynatemp_range": 0, "xtc_probability": 0, "dry_multiplier": 0, "mirostat": 0,
+        "logit_bias": {}, "logit_bias_by_text": {}, "suppress": [], "ignore_eos": False, "min_tokens": 0,
+        "top_logprobs": None, "prompt_logprobs": None, "post_sampling_probs": False, "stop": [], "max_tokens": None,
+        "prompt_cache_key": None, "keep_on_disk": False, "chat_template_kwargs": {},
+    }  # fmt: skip
+    assert off.items() <= bare.items()
+    assert {k: v for k, v in bare.items() if k not in off} == {
+        "n": 1, "temperature": 1.0, "top_p": 1.0, "min_keep": 1, "repeat_last_n": -1, "dynatemp_exponent": 1.0,
+        "xtc_threshold": 0.1, "dry_base": 1.75, "dry_allowed_length": 2, "dry_penalty_last_n": -1,
+        "dry_sequence_breakers": ["\n", ":", '"', "*"], "mirostat_tau": 5.0, "mirostat_eta": 0.1,
+        "cache_prompt": True,
     }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from modelhub.errors import BadRequest
-from modelhub.kernels.protocol.plan import LOAD_NAMES
+from modelhub.kernels.protocol.load_params import LOAD_NAMES
 from modelhub.kernels.protocol.request import ChatRequest, Extension
 
 # OpenAI's OpenAPI document 2.3.0 (2026-08-21), the request of POST /chat/completions, with a value for each field;

@@ -24,8 +24,9 @@ def test_an_entry_for_every_token(ask: Asker) -> None:
         assert sum(map(math.exp, values)) < 1
         same = [t["logprob"] for t in top if (t["token"], t["bytes"]) == (entry["token"], entry["bytes"])]
         assert same in ([], [entry["logprob"]])
-        assert set(entry) == {"token", "logprob", "bytes", "top_logprobs"}
-        assert all(set(t) == {"token", "logprob", "bytes"} for t in top)
+        assert set(entry) == {"token", "id", "logprob", "bytes", "top_logprobs"}
+        assert all(set(t) == {"token", "id", "logprob", "bytes"} for t in top)
+        assert len({t["id"] for t in top}) == 20
 
 
 def test_they_are_of_the_model_not_of_the_filter(ask: Asker) -> None:

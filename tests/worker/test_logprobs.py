@@ -43,12 +43,12 @@ def test_ties_are_ordered_by_token() -> None:
 
 
 def test_a_banned_token_and_a_certain_one() -> None:
-    """A logit of minus infinity is minus infinity; a certain token's value is 0 and never above it."""
+    """A logit of minus infinity has the value OpenAI gives such a token; a certain one's is 0 and never above it."""
     logits = np.full(100, -np.inf, dtype=np.float32)
     logits[7] = 3.0
     value, top = chosen_and_top(logits, 7, 2)
     assert value == top[0][1] == 0.0
-    assert chosen_and_top(logits, 8, 0)[0] == -np.inf
+    assert chosen_and_top(logits, 8, 0)[0] == top[1][1] == -9999.0
 
 
 def test_the_logits_are_left_alone() -> None:

@@ -11,8 +11,9 @@ import pytest
 from modelhub.kernels.catalog.catalog import PACKAGED
 from modelhub.kernels.engines.worker_process import WorkerProcess
 from modelhub.kernels.hub import Hub
+from modelhub.kernels.protocol.load_params import LoadParams
 from modelhub.kernels.protocol.messages import for_template
-from modelhub.kernels.protocol.plan import LoadParams, plan_of
+from modelhub.kernels.protocol.plan import plan_of
 from modelhub.kernels.protocol.request import ChatRequest
 from tiny_model.questions import Question, held_in, held_out
 
