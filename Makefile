@@ -29,7 +29,7 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# FIGURES="NAME …" measures some of them; FULL=1 takes the long runs; SAVE=docs/figures.md puts the rows there.
+# FIGURES="NAME …" measures some of them; FULL=1 takes the long runs; SAVE=docs/figures.md puts the rows there too.
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks $(FIGURES) $(if $(FULL),--full) $(if $(SAVE),--save $(SAVE))
 
@@ -37,7 +37,7 @@ tiny-model: $(VENV)/.train
 	$(BIN)/python -m tiny_model
 
 clean:
-	rm -rf .venv .benchmarks-cache build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .benchmarks-cache build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 $(VENV)/.lab: pyproject.toml

@@ -29,6 +29,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--list", action="store_true", help="list the figures")
     parser.add_argument("--full", action="store_true", help="the long runs: more tokens, more quantisations")
     parser.add_argument("--repeats", type=int, help="measure each figure so many times")
+    parser.add_argument("--threads", type=int, default=0, help="beside llama.cpp's programs; default: its own choice")
     parser.add_argument("--save", type=Path, metavar="FILE", help="put the rows into the table of this file too")
     asked = parser.parse_args(arguments)
     if asked.list:
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
     report = Report.of_this_machine()
     with tempfile.TemporaryDirectory(prefix="modelhub-bench-") as folder:
         os.environ["MODELHUB_HOME"] = folder
-        options = Options(asked.full, asked.repeats, Path(folder))
+        options = Options(asked.full, asked.repeats, Path(folder), asked.threads)
         for name in asked.names or FIGURES:
             began = time.monotonic()
             print(f"measuring {name} …", end=" ", file=sys.stderr, flush=True)

@@ -25,25 +25,24 @@ def _rows(quant: str, options: Options) -> list[Row]:
     path, tokens = one_b(quant), TOKENS_FULL if options.full else TOKENS
     ours: dict[int, list[float]] = {width: [] for width in WIDTHS}
     peer: dict[int, list[float]] = {width: [] for width in WIDTHS}
-    with LoneWorker(path, context=512, slots=max(WIDTHS)) as worker:
+    with LoneWorker(path, context=512, slots=max(WIDTHS), threads=options.threads) as worker:
         threads = worker.threads
         worker.ask(words(PROMPT, 999), temperature=0, max_tokens=4)
 
-        def ask_worker(turn: int) -> None:
+        def ask_worker(turn: int, width: int) -> None:
+            questions = [
+                Question(words(PROMPT, 1000 * turn + 20 * width + number), {"temperature": 0, "max_tokens": tokens})
+                for number in range(width)
+            ]
+            ours[width].append(together(worker.ask_all(questions)))
+
+        def ask_peer(_turn: int, width: int) -> None:
+            peer[width].append(peers.batched_bench(path, threads, PROMPT, tokens, width))
+
+        for turn in range(options.times(3)):
             for width in WIDTHS:
-                questions = [
-                    Question(words(PROMPT, 1000 * turn + 20 * width + number), {"temperature": 0, "max_tokens": tokens})
-                    for number in range(width)
-                ]
-                ours[width].append(together(worker.ask_all(questions)))
-
-        def ask_peer(_turn: int) -> None:
-            for width, rate in peers.batched_bench(path, threads, PROMPT, tokens, WIDTHS).items():
-                peer[width].append(rate)
-
-        for turn in range(options.times(3 if options.full else 2)):
-            for ask in (ask_worker, ask_peer) if turn % 2 else (ask_peer, ask_worker):
-                ask(turn)
+                for ask in (ask_worker, ask_peer) if turn % 2 else (ask_peer, ask_worker):
+                    ask(turn, width)
     ratios = {width: Samples(ours[width]).over(Samples(peer[width])) for width in WIDTHS}
     rates = {width: Samples(ours[width]).median for width in WIDTHS}
     steps = {b: rates[b] / rates[a] for a, b in itertools.pairwise(WIDTHS)}

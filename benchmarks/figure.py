@@ -15,11 +15,13 @@ class Options:
     full: the long runs, as the goals state them; else shorter ones of the same kind.
     repeats: measurements a figure; None is each figure's own number.
     home: a home folder for modelhub that is thrown away afterwards.
+    threads: of the worker where it is compared with llama.cpp's own programs, which get as many; 0 is its own choice.
     """
 
     full: bool
     repeats: int | None
     home: Path
+    threads: int = 0
 
     def times(self, default: int) -> int:
         """How often to measure where `default` times are usual."""

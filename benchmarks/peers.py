@@ -48,13 +48,13 @@ def bench(model: Path, threads: int, tokens: int, depth: int) -> float:
     return float(json.loads(ran)[0]["avg_ts"])
 
 
-def batched_bench(model: Path, threads: int, prompt: int, tokens: int, widths: tuple[int, ...]) -> dict[int, float]:
-    """Tokens a second in sum of llama-batched-bench at each width, while tokens are drawn."""
-    cells = -(-max(widths) * (prompt + tokens) // 256) * 256
+def batched_bench(model: Path, threads: int, prompt: int, tokens: int, width: int) -> float:
+    """Tokens a second in sum of llama-batched-bench with `width` sequences, while tokens are drawn."""
+    cells = -(-width * (prompt + tokens) // 256) * 256
     ran = _run([program("llama-batched-bench"), "-m", model, "-t", threads, "-c", cells, "-npp", prompt,
-                "-ntg", tokens, "-npl", ",".join(map(str, widths)), "--output-format", "jsonl"])  # fmt: skip
-    rows: list[dict[str, Any]] = [json.loads(line) for line in ran.splitlines() if line.startswith("{")]
-    return {row["pl"]: float(row["speed_tg"]) for row in rows}
+                "-ntg", tokens, "-npl", width, "--output-format", "jsonl"])  # fmt: skip
+    (row,) = (line for line in ran.splitlines() if line.startswith("{"))
+    return float(json.loads(row)["speed_tg"])
 
 
 def _run(command: list[Any]) -> str:
@@ -78,7 +78,7 @@ def _build(folder: Path) -> None:
             if subprocess.run([str(part) for part in command], stdout=log, stderr=log).returncode:
                 raise NoPeer(f"llama.cpp's own programs could not be built; see {log.name}")
 
-        do(sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", ":all:", "--dest", unpacked,
+        do(sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", "llama-cpp-python", "--dest", unpacked,
            f"llama-cpp-python=={folder.name}")  # fmt: skip
         (archive,) = Path(unpacked).glob("*.tar.gz")
         with tarfile.open(archive) as file:

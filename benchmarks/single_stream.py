@@ -21,7 +21,7 @@ def _rows(quant: str, options: Options) -> list[Row]:
     path = one_b(quant)
     ours: list[float] = []
     peer: list[float] = []
-    with HubModel(path, context=1024) as model:
+    with HubModel(path, context=1024, threads=options.threads) as model:
         threads = int(model.facts["threads"])
 
         def ask_hub() -> None:

@@ -47,8 +47,8 @@ class TimedWorker:
     ) -> tuple[list[list[float]], float]:
         """When each token of the prompts' answers came, and of the newcomer's, which is last, and when it was asked.
 
-        It is asked when the first answer has `after` tokens. With `whole` its prompt is read in one step, whoever
-        else is running.
+        It is asked when the first answer has `after` tokens, and its first token ends them all. With `whole` its prompt
+        is read in one step, whoever else is running.
         """
         messages = [_message(number, prompt, tokens, {}) for number, prompt in enumerate([*prompts, newcomer])]
         return self._process.run(_arrivals, messages, after, whole)
@@ -114,8 +114,10 @@ def _arrivals(messages: list[dict[str, Any]], after: int, whole: bool) -> tuple[
             _step()
         asked = time.monotonic()
         _worker.handle(messages[-1])
-        while not scheduler.idle:
+        while not times[-1]:
             _step()
+        for message in messages:
+            scheduler.cancel(message["r"])
     finally:
         scheduler.send, scheduler.pace = send, pace
     return times, asked

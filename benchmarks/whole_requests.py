@@ -18,25 +18,26 @@ def measure(options: Options) -> list[Row]:
     """All clients ask at once, a round of both in turn; the high-level API, one after another, once."""
     ours: list[float] = []
     peer: list[float] = []
-    with LoneWorker(small(), context=CONTEXT, slots=CLIENTS) as worker:
-        threads = worker.threads
-        with LlamaServer(small(), threads, CLIENTS, CONTEXT) as server:
+    with (
+        LoneWorker(small(), context=CONTEXT, slots=CLIENTS, threads=1) as worker,
+        LlamaServer(small(), 1, CLIENTS, CONTEXT) as server,
+    ):
 
-            def ask_worker(prompts: list[str]) -> None:
-                before = cpu_of(worker.pid)
-                got = worker.ask_all([Question(p, {"temperature": 0, "max_tokens": TOKENS}) for p in prompts])
-                ours.append(sum(a.tokens for a in got) / (cpu_of(worker.pid) - before))
+        def ask_worker(prompts: list[str]) -> None:
+            before = cpu_of(worker.pid)
+            got = worker.ask_all([Question(p, {"temperature": 0, "max_tokens": TOKENS}) for p in prompts])
+            ours.append(sum(a.tokens for a in got) / (cpu_of(worker.pid) - before))
 
-            def ask_server(prompts: list[str]) -> None:
-                before = server.cpu
-                peer.append(server.ask_all(prompts, TOKENS) / (server.cpu - before))
+        def ask_server(prompts: list[str]) -> None:
+            before = server.cpu
+            peer.append(server.ask_all(prompts, TOKENS) / (server.cpu - before))
 
-            for turn in range(options.times(5) + 1):
-                prompts = [words(PROMPT, CLIENTS * turn + number) for number in range(CLIENTS)]
-                for ask in (ask_worker, ask_server) if turn % 2 else (ask_server, ask_worker):
-                    ask(prompts)
+        for turn in range(options.times(5) + 1):
+            prompts = [words(PROMPT, CLIENTS * turn + number) for number in range(CLIENTS)]
+            for ask in (ask_worker, ask_server) if turn % 2 else (ask_server, ask_worker):
+                ask(prompts)
     del ours[0], peer[0]
-    with HighLevel(small(), n_ctx=CONTEXT, n_threads=threads, n_threads_batch=threads) as high_level:
+    with HighLevel(small(), n_ctx=CONTEXT, n_threads=1, n_threads_batch=1) as high_level:
         before = cpu_of(high_level.pid)
         for number in range(4):
             high_level.times([{"role": "user", "content": words(PROMPT, number)}], TOKENS)
@@ -45,8 +46,8 @@ def measure(options: Options) -> list[Row]:
     return [
         Row(f"whole requests, {CLIENTS} clients, 135M Q8_0, over llama-server", f"≥ {GOAL:g}", ratio.show(2),
             ratio.median >= GOAL,
-            f"tokens a second of the process's CPU, prompts of {PROMPT} included, {TOKENS} tokens each, both with "
-            f"{threads} threads: {Samples(ours).show(0)}; peer, -np {CLIENTS}, loopback, not streamed: "
+            f"tokens a second of the process's CPU, prompts of {PROMPT} included, {TOKENS} tokens each, one "
+            f"thread each, for several burn CPU waiting: {Samples(ours).show(0)}; peer, -np {CLIENTS}, not streamed: "
             f"{Samples(peer).show(0)}"),
         Row("the same over the high-level API", "", f"{Samples(ours).median / alone:.2f}", None,
             f"peer: `llama_cpp.Llama`, one after another: {alone:.0f}"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,9 @@ from modelhub.kernels import background, settings
 from modelhub.kernels.catalog.card import ModelCard
 from modelhub.kernels.catalog.catalog import Catalog
 from modelhub.kernels.engines.local import LocalEngine
+from modelhub.kernels.perplexity import Perplexity, Scoring, check
 from modelhub.kernels.protocol import honesty
+from modelhub.kernels.protocol.events import Progress
 from modelhub.kernels.protocol.load_params import LoadParams, load_params
 from modelhub.kernels.protocol.request import ChatRequest, Message
 from modelhub.kernels.response import Response
@@ -85,11 +87,7 @@ class Hub:
         **options: Any,
     ) -> Prepared:
         """Everything up to running: see `chat`. Raises the same, and changes nothing. `warnings` are passed on."""
-        name = model if model is not None else self.default_model
-        if not isinstance(name, str) or not name.strip():
-            raise BadRequest(
-                f"model must be the name of a model; got {name!r}. Type %models to see them", param="model"
-            )
+        name = self._name(model)
         asked = _messages(prompt)
         place = None
         history: list[Message] = []
@@ -157,6 +155,71 @@ class Hub:
             await asyncio.wait([writing])
         if problem := await writing:
             response.warnings.append(problem)
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def perplexity(
+        self,
+        text: str,
+        *,
+        model: str | None = None,
+        window: int | None = None,
+        stride: int | None = None,
+        top: int = 0,
+        progress: Callable[[Progress], None] = lambda done: None,
+    ) -> Perplexity:
+        """How surprised a model is by `text`, which it reads as it stands: no template, no control tokens.
+
+        model: as for `chat`. window: the most tokens read at once, from 2 to the model's context, which is the
+        default. stride: how many of them are new in each window after the first, from 1 to window - 1; default: half
+        of the window. top: alternatives kept of each token, 0 to 20.
+
+        Waits for the end; `progress` is called ten times a second in the caller's thread. An interrupt raises Stopped,
+        and what came is dropped. Raises BadRequest, ModelNotFound, ModelFileError or what the engine raises.
+        """
+        scoring, reading = self._scoring(text, model, window, stride, top)
+        future, shown = background.submit(reading), None
+        try:
+            while not future.done():
+                if scoring.progress is not None and scoring.progress is not shown:
+                    shown = scoring.progress
+                    progress(shown)
+                with contextlib.suppress(TimeoutError):
+                    future.exception(background.WAKE)
+        except KeyboardInterrupt:
+            raise Stopped("reading the text was stopped; what came is dropped") from None
+        finally:
+            future.cancel()
+        return future.result()
+
+    async def aperplexity(
+        self,
+        text: str,
+        *,
+        model: str | None = None,
+        window: int | None = None,
+        stride: int | None = None,
+        top: int = 0,
+    ) -> Perplexity:
+        """As `perplexity`, leaving the caller's loop free; cancelling it stops the reading."""
+        _scoring, reading = self._scoring(text, model, window, stride, top)
+        return await asyncio.wrap_future(background.submit(reading))
+
+    def _scoring(
+        self, text: str, model: str | None, window: int | None, stride: int | None, top: int
+    ) -> tuple[Scoring, Coroutine[Any, Any, Perplexity]]:
+        """What collects, and what is to be run for it."""
+        check(text, window, stride, top)
+        card = self.catalog.find(self._name(model))
+        scoring = Scoring(card.id, text)
+
+        async def read() -> Perplexity:
+            async with contextlib.aclosing(self._engine(card).score(text, window, stride, top)) as events:
+                async for event in events:
+                    scoring.feed(event)
+            return scoring.result()
+
+        return scoring, read()
 
     # -- models ------------------------------------------------------------------------------------------------------
 
@@ -244,6 +307,15 @@ class Hub:
         for engine in self.engines():
             background.wait(engine.unload())
         self.log.close()
+
+    def _name(self, model: str | None) -> str:
+        """The model's name, or the default's. Raises BadRequest for what is none."""
+        name = model if model is not None else self.default_model
+        if not isinstance(name, str) or not name.strip():
+            raise BadRequest(
+                f"model must be the name of a model; got {name!r}. Type %models to see them", param="model"
+            )
+        return name
 
     def _engine(self, card: ModelCard) -> LocalEngine:
         assert card.path is not None

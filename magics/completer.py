@@ -9,6 +9,8 @@ from typing import Any
 
 from modelhub.magics.options import Option
 
+MAGICS = {"%chat", "%%chat", "%mh", "%%mh", "%models", "%chats", "%perplexity", "%%perplexity"}
+
 _ASSIGNED = re.compile(r"^\s*[\w.]+\s*=\s*(?=%[a-z])")  # r = %chat …
 
 
@@ -37,7 +39,7 @@ def complete(text: str, cursor: int) -> tuple[str, list[str]] | None:
     line = _ASSIGNED.sub("", text[begin:cursor])
     words = line.lstrip().split(" ")
     magic = words[0]
-    if magic not in {"%chat", "%%chat", "%mh", "%%mh", "%models", "%chats"} or len(words) < 2:
+    if magic not in MAGICS or len(words) < 2:
         return None
     if magic.startswith("%%") and text[:begin].strip():
         return None
@@ -46,6 +48,8 @@ def complete(text: str, cursor: int) -> tuple[str, list[str]] | None:
         options = _models(before)
     elif magic == "%chats":
         options = _chats(before)
+    elif magic.endswith("%perplexity"):
+        options = _perplexity(before, fragment)
     else:
         options = _chat(before, fragment)
     matching = [o for o in options if o.startswith(fragment)]
@@ -65,8 +69,24 @@ def _chat(before: list[str], fragment: str) -> Iterable[str]:
         if option.key == "format":
             return ("md", "text", "json", "code", "raw")
         return ()
-    given = {o.key for w in before if (o := _option(OPTIONS, w)) and not o.repeat}
-    return [o.flags[-1] for o in OPTIONS if o.key not in given] if not fragment or fragment.startswith("-") else ()
+    return _flags(OPTIONS, before, fragment)
+
+
+def _perplexity(before: list[str], fragment: str) -> Iterable[str]:
+    from modelhub.magics.perplexity import OPTIONS
+
+    option = _option(OPTIONS, before[-1] if before else "")
+    if option is not None and option.value is not None:
+        if option.key == "model":
+            return _model_names(fragment)
+        return _paths(fragment, lambda path: True) if option.key == "file" else ()
+    return _flags(OPTIONS, before, fragment)
+
+
+def _flags(options: Iterable[Option], before: list[str], fragment: str) -> Iterable[str]:
+    """The flags that can still be given."""
+    given = {o.key for w in before if (o := _option(options, w)) and not o.repeat}
+    return [o.flags[-1] for o in options if o.key not in given] if not fragment or fragment.startswith("-") else ()
 
 
 def _models(before: list[str]) -> Iterable[str]:
@@ -102,13 +122,18 @@ def _model_names(fragment: str) -> list[str]:
 
     names = hub().catalog.names()
     if "/" in fragment or fragment.startswith((".", "~")):
-        head, _, _ = fragment.rpartition("/")
-        folder = Path(head or ("/" if fragment.startswith("/") else ".")).expanduser()
-        try:
-            inside = sorted(folder.iterdir())
-        except OSError:
-            inside = []
-        for path in inside:
-            if path.suffix == ".gguf" or path.is_dir():
-                names.append(f"{head}/{path.name}" + ("/" if path.is_dir() else ""))
+        names += _paths(fragment, lambda path: path.suffix == ".gguf")
     return names
+
+
+def _paths(fragment: str, wanted: Callable[[Path], bool]) -> list[str]:
+    """Folders, and files that are `wanted`, in the folder that `fragment` names."""
+    head, slash, _ = fragment.rpartition("/")
+    folder = Path(head or ("/" if slash else ".")).expanduser()
+    try:
+        inside = sorted(folder.iterdir())
+    except OSError:
+        inside = []
+    return [
+        f"{head}{slash}{path.name}" + ("/" if path.is_dir() else "") for path in inside if path.is_dir() or wanted(path)
+    ]

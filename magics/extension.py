@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from modelhub.magics.async_cell import AsyncCells
+from modelhub.magics.async_cell import NAMES, AsyncCells
 from modelhub.magics.cells import Cells
 from modelhub.magics.question_mark import keep_questions
 
@@ -39,7 +39,7 @@ class Extension:
             undo()
 
     def _magics(self) -> tuple[str, ...]:
-        """Register the magics; the names of the chat magics that are ours."""
+        """Register the magics; the names of the cell magics that are ours and can be awaited."""
         from modelhub.magics import registry
 
         table = self.shell.magics_manager.magics
@@ -56,7 +56,7 @@ class Extension:
                     continue
                 table[kind][magic.name] = magic.function
                 self._undo.append(_restorer(table[kind], magic.name, before))
-                if kind == "cell":
+                if kind == "cell" and magic.name in NAMES:
                     owned.append(magic.name)
         return tuple(owned)
 

@@ -1,4 +1,4 @@
-"""How a Response is shown when it is the value of a cell: as its bundle, and not twice in the cell that made it."""
+"""How a Response or a Perplexity is shown as the value of a cell: as its bundle, and once in the cell that made it."""
 
 from __future__ import annotations
 
@@ -6,38 +6,44 @@ from typing import Any
 
 from modelhub.magics.cells import out_number
 
-_MODULE, _NAME = "modelhub.kernels.response", "Response"
+_TYPES = (("modelhub.kernels.response", "Response"), ("modelhub.kernels.perplexity", "Perplexity"))
 _SHOWN = "_modelhub_shown_in"
 
 
 def register(shell: Any) -> Any:
     """Register with the shell's display formatter, importing nothing; what undoes it is returned."""
     formatter = shell.display_formatter.ipython_display_formatter
-    key = (_MODULE, _NAME)
-    formatter.deferred_printers[key] = lambda response: show(shell, response)
+    for key in _TYPES:
+        formatter.deferred_printers[key] = lambda value: show(shell, value)
 
     def undo() -> None:
-        formatter.deferred_printers.pop(key, None)
         import sys
 
-        if module := sys.modules.get(_MODULE):
-            formatter.type_printers.pop(getattr(module, _NAME), None)
+        for module, name in _TYPES:
+            formatter.deferred_printers.pop((module, name), None)
+            if loaded := sys.modules.get(module):
+                formatter.type_printers.pop(getattr(loaded, name), None)
 
     return undo
 
 
-def mark_shown(shell: Any, response: Any) -> None:
-    """The running cell has shown `response` already."""
-    setattr(response, _SHOWN, out_number(shell))
+def mark_shown(shell: Any, value: Any) -> None:
+    """The running cell has shown `value` already."""
+    setattr(value, _SHOWN, out_number(shell))
 
 
-def show(shell: Any, response: Any) -> None:
-    """Display `response`, unless the running cell did."""
-    if getattr(response, _SHOWN, None) == out_number(shell):
+def show(shell: Any, value: Any) -> None:
+    """Display `value`, unless the running cell did."""
+    if getattr(value, _SHOWN, None) == out_number(shell):
         if not hasattr(shell, "kernel"):
-            print(repr(response))  # behind the Out[n]: that a terminal has written already
+            print(repr(value))  # behind the Out[n]: that a terminal has written already
+        return
+    if type(value).__name__ == "Perplexity":
+        from modelhub.nbext.perplexity import PerplexityView
+
+        PerplexityView().finish(value)
         return
     from modelhub.nbext.live import show as show_live
     from modelhub.nbext.live import view
 
-    show_live(response, view("md"))
+    show_live(value, view("md"))

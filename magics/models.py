@@ -35,8 +35,8 @@ LOAD = (
     Option(
         ("-c", "--context"),
         "tokens a conversation may have, default: what the model was trained for, cut to what fits",
-        "N",
-        whole,
+        "auto|N",
+        whole_or_auto,
     ),
     Option(("--gpu-layers",), "layers to put on the GPU, default: as many as fit", "auto|N", whole_or_auto),
     Option(("--threads",), "threads, default: the cores that nobody else keeps busy", "auto|N", whole_or_auto),
@@ -256,4 +256,6 @@ def _name(text: str, verb: str) -> str:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) and value >= 10_000 else str(value)

@@ -7,11 +7,12 @@ input transformer puts a comment behind such a line, which that rule does not se
 from __future__ import annotations
 
 MARK = "  #modelhub: a question"
+NAMES = ("chat", "mh", "perplexity")  # the line magics whose text may end so
 
 
 def keep_questions(lines: list[str]) -> list[str]:
     """The cell's lines, with MARK behind each `%chat …?` and `name = %chat …?` that is code, not text in a string."""
-    if not any(("%chat" in line or "%mh" in line) and "?" in line for line in lines):
+    if not any("?" in line and any(f"%{name}" in line for name in NAMES) for line in lines):
         return lines
     if next((line for line in lines if line.strip()), "").lstrip().startswith("%%"):
         return lines  # a cell magic's body is text
@@ -22,7 +23,7 @@ def keep_questions(lines: list[str]) -> list[str]:
         words = [t for t in tokens if t.string.strip()]
         names = [t.string for t in words[:4]]
         at = 2 if names[1:2] == ["="] else 0
-        asks = names[at : at + 1] == ["%"] and names[at + 1 : at + 2] in (["chat"], ["mh"])
+        asks = names[at : at + 1] == ["%"] and any(name in NAMES for name in names[at + 1 : at + 2])
         # `%chat?` itself asks for the documentation; the third word must be something else.
         if asks and len(words) > at + 3 and words[-1].string == "?" and words[at + 2].string != "?":
             row = words[-1].end[0] - 1

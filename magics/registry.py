@@ -30,6 +30,7 @@ def magics(shell: Any) -> list[Magic]:
         Magic("mh", both, chat),
         Magic("models", ("line",), _line("models", models.run, models.HELP)),
         Magic("chats", ("line",), _line("chats", chats.run, chats.HELP)),
+        Magic("perplexity", both, _perplexity(shell)),
     ]
 
 
@@ -43,6 +44,18 @@ def _chat(shell: Any) -> Callable[..., Any]:
 
     chat.__doc__ = HELP
     return chat  # type: ignore[no-any-return]  # the decorator returns what it got
+
+
+def _perplexity(shell: Any) -> Callable[..., Any]:
+    from modelhub.magics.perplexity import HELP, run
+    from modelhub.magics.question_mark import without_mark
+
+    @no_var_expand  # type: ignore[untyped-decorator]  # IPython ships no types
+    def perplexity(line: str, cell: str | None = None) -> Any:
+        return run(shell, without_mark(line), cell, "%perplexity" if cell is None else "%%perplexity")
+
+    perplexity.__doc__ = HELP
+    return perplexity  # type: ignore[no-any-return]  # the decorator returns what it got
 
 
 def _line(name: str, run: Callable[[str], Any], documentation: str) -> Callable[..., Any]:

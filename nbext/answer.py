@@ -9,7 +9,7 @@ from typing import Any
 
 from modelhub.kernels.response import Response
 from modelhub.nbext.markdown import displayable, preformatted, to_html
-from modelhub.nbext.token_view import token_view
+from modelhub.nbext.token_view import LEFT, token_view
 
 MIME = "application/vnd.modelhub.chat+json"
 LEAST = -9999.0  # stands for minus infinity, which JSON cannot say; OpenAI's API does the same
@@ -72,7 +72,7 @@ def quiet_line(response: Response) -> str:
 
 def _html(response: Response, form: str) -> str:
     texts = [response.partial(i) for i in range(response.request.n or 1)]
-    if response.request.logprobs and form == "md":
+    if response.request.alternatives is not None and form == "md":
         body = token_view(response.to_dict()["choices"][0]["logprobs"])
         body += "".join(f"<hr>{_body(t, form)}" for t in texts[1:])
     else:
@@ -126,6 +126,8 @@ def _record(response: Response) -> dict[str, Any]:
 def _entry(entry: dict[str, Any]) -> dict[str, Any]:
     """A logprobs entry with six decimals, and its bytes only where the text does not say them."""
     short = {"token": entry["token"], "logprob": max(round(entry["logprob"], 6), LEAST)}
+    if LEFT in entry:
+        short[LEFT] = None if entry[LEFT] is None else max(round(entry[LEFT], 6), LEAST)
     if list(entry["token"].encode("utf-8", "replace")) != entry["bytes"]:
         short["bytes"] = entry["bytes"]
     if entry.get("top_logprobs"):

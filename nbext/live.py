@@ -45,7 +45,7 @@ def view(form: str, stream: bool = True) -> View:
     mode = os.environ.get("MODELHUB_STREAM", "auto") or "auto"
     if mode not in MODES:
         raise BadRequest(f"MODELHUB_STREAM must be one of {', '.join(MODES)}; got {mode!r}")
-    kernel = _in_kernel()
+    kernel = in_kernel()
     if mode == "text" or not kernel:
         return _TerminalView(form)
     if mode == "final" or not stream or _captured():
@@ -126,7 +126,7 @@ class _WidgetView:
         self._handle = display({**data, "text/plain": ""}, metadata=metadata, raw=True, display_id=True)
 
     def update(self, text: str, progress: Progress | None) -> None:
-        line = "" if progress is None else _progress_line(progress)
+        line = "" if progress is None else progress_line(progress)
         if len(text) > self._seen:
             self._widget.add(text[self._seen :], line)
             self._seen, self._progress = len(text), line
@@ -164,7 +164,7 @@ class _DisplayView:
             self._shown = len(text)
             self._handle.update({"text/plain": displayable(text), "text/html": preformatted(text)}, raw=True)
         elif progress is not None and not text:
-            self._handle.update({"text/plain": _progress_line(progress)}, raw=True)
+            self._handle.update({"text/plain": progress_line(progress)}, raw=True)
 
     def finish(self, response: Response) -> None:
         data, metadata = _finished(response, self._form)
@@ -196,7 +196,7 @@ class _TerminalView:
             sys.stdout.flush()
             self._seen = len(text)
         elif progress is not None and not text and sys.stdout.isatty():
-            line = _progress_line(progress)
+            line = progress_line(progress)
             sys.stdout.write("\r" + line.ljust(len(self._progress)))
             sys.stdout.flush()
             self._progress = line
@@ -208,7 +208,7 @@ class _TerminalView:
             sys.stdout.write("\n")
         for index in range(1, (response.request.n or 1) if response.size else 1):
             sys.stdout.write(f"(choice {index + 1})\n{displayable(response.partial(index))}\n")
-        if response.request.logprobs and response.error is None:
+        if response.request.alternatives is not None and response.error is None:
             sys.stdout.write("".join(f"{line}\n" for line in token_lines(response.to_dict()["choices"][0]["logprobs"])))
         for line in [*response.notes, *(f"warning: {w}" for w in response.warnings)]:
             sys.stdout.write(f"({displayable(line)})\n")
@@ -229,12 +229,13 @@ def _finished(response: Response, form: str) -> tuple[dict[str, Any], dict[str, 
     return bundle(response, form)
 
 
-def _progress_line(progress: Progress) -> str:
+def progress_line(progress: Progress) -> str:
+    """What is done before there is something to show, and how much of it."""
     part = "" if not progress.part else f" {100 * progress.part:.0f} %"
     return f"{progress.stage}{part} …"
 
 
-def _in_kernel() -> bool:
+def in_kernel() -> bool:
     """Whether what is displayed goes to a notebook front end."""
     from IPython.core.getipython import get_ipython
 

@@ -39,5 +39,15 @@ class Engine(Protocol):
         if False:
             yield
 
+    async def score(self, text: str, window: int | None, stride: int | None, top: int) -> AsyncGenerator[Event]:
+        """Read `text` as it stands, without a template, for the log probability of each of its tokens.
+
+        Yields Started with `window`, `stride`, `windows`, `begins` and `prompt_tokens` among its details, then
+        PromptLogprobs with `top` alternatives a token, in any order, then Ended. See `chat` for the rest and
+        `Hub.perplexity` for the numbers.
+        """
+        if False:
+            yield
+
     async def status(self) -> dict[str, Any]:
         """Facts about the running engine: pid, memory in bytes, requests running and waiting, context use."""

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import importlib.util
 import shlex
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import modelhub.errors as errors
 from modelhub.errors import (
+    BadRequest,
     ContextTooLong,
     EngineCrashed,
     EngineFailed,
@@ -24,7 +25,7 @@ from modelhub.kernels.engines.worker_process import INSTALL, WorkerProcess
 from modelhub.kernels.protocol.events import Delta, Ended, Event, Progress, PromptLogprobs, Started
 from modelhub.kernels.protocol.load_params import LoadParams
 from modelhub.kernels.protocol.messages import for_template
-from modelhub.kernels.protocol.plan import plan_of
+from modelhub.kernels.protocol.plan import plan_of, scoring_plan
 from modelhub.kernels.protocol.request import ChatRequest
 from modelhub.kernels.worker.link import Message
 
@@ -38,6 +39,7 @@ class LocalEngine:
         """An engine for `card`, which has a path; nothing is loaded yet."""
         self.card = card
         self.params = LoadParams()
+        self._loaded_with = self.params  # the last that went well
         self._worker: WorkerProcess | None = None
         self._starting: asyncio.Task[WorkerProcess] | None = None
         self._part = 0.0
@@ -105,14 +107,17 @@ class LocalEngine:
                 self._starting = None
 
     async def _start(self) -> WorkerProcess:
+        params = self.params
         try:
             assert self.card.path is not None
-            worker = await WorkerProcess.start(self.card.id, self.card.path, self.params, self._progress)
+            worker = await WorkerProcess.start(self.card.id, self.card.path, params, self._progress)
         except BaseException as error:
-            self._failed = not isinstance(error, LoadCancelled | asyncio.CancelledError)
+            self._failed = not isinstance(error, LoadCancelled | asyncio.CancelledError | BadRequest)
+            if isinstance(error, BadRequest) and self.params is params:
+                self.params = self._loaded_with  # or every question that follows would be refused with it
             raise
         else:
-            self._worker, self._failed = worker, False
+            self._worker, self._failed, self._loaded_with = worker, False, params
             return worker
         finally:
             if self._starting is asyncio.current_task():  # not a later load's
@@ -132,14 +137,21 @@ class LocalEngine:
         if worker is not None:
             await worker.stop()
 
-    async def chat(self, request: ChatRequest) -> AsyncGenerator[Event]:
+    def chat(self, request: ChatRequest) -> AsyncGenerator[Event]:
         """Run one request; see `Engine.chat`. A worker that died before it took the request is replaced, once."""
+        return self._run(lambda: self._ask(request))
+
+    def score(self, text: str, window: int | None, stride: int | None, top: int) -> AsyncGenerator[Event]:
+        """Read a text for its log probabilities; see `Engine.score`."""
+        return self._run(lambda: self._read(text, window, stride, top))
+
+    async def _run(self, ask: Callable[[], AsyncGenerator[Event]]) -> AsyncGenerator[Event]:
         for last in (False, True):
             async for progress in self.load():
                 yield progress
             taken = False
             try:
-                async with contextlib.aclosing(self._ask(request)) as events:
+                async with contextlib.aclosing(ask()) as events:
                     async for event in events:
                         taken = True
                         yield event
@@ -167,6 +179,25 @@ class LocalEngine:
                     text = message["text"]
                 elif kind == "start":
                     yield Started(self._details(plan, text, message))
+                elif kind == "error":
+                    raise self._error(message)
+                elif kind == "done":
+                    yield _ended(message)
+
+    async def _read(self, text: str, window: int | None, stride: int | None, top: int) -> AsyncGenerator[Event]:
+        worker = self._worker
+        assert worker is not None
+        plan, reading = scoring_plan(top), {}
+        asked = {"m": "score", "text": text, "window": window, "stride": stride, "plan": plan}
+        async with contextlib.aclosing(worker.request(asked)) as answers:
+            async for message in answers:
+                kind = message["m"]
+                if kind == "prompt_logprobs":
+                    yield PromptLogprobs(message["at"], tuple(_entry(row) for row in message["d"]))
+                elif kind == "scoring":
+                    reading = {name: message[name] for name in ("window", "stride", "windows", "begins")}
+                elif kind == "start":
+                    yield Started({**self._details(plan, text, message), **reading})
                 elif kind == "error":
                     raise self._error(message)
                 elif kind == "done":

@@ -62,3 +62,19 @@ def plan_of(request: ChatRequest) -> dict[str, Any]:
         "keep_on_disk": request.prompt_cache_retention == "24h",
         **{name: value if (value := given.get(name)) is not None else default for name, default in DEFAULTS.items()},
     }
+
+
+def scoring_plan(top: int) -> dict[str, Any]:
+    """The plan of a text that is only scored, with `top` alternatives a token: nothing is drawn, nothing reused."""
+    return {
+        **DEFAULTS,
+        "n": 1,
+        "max_tokens": None,
+        "stop": [],
+        "seed": 0,
+        "top_logprobs": None,
+        "prompt_cache_key": None,
+        "keep_on_disk": False,
+        "prompt_logprobs": top,
+        "cache_prompt": False,
+    }

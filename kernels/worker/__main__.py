@@ -14,6 +14,8 @@ from collections.abc import Callable
 
 from modelhub.kernels.worker.link import Link, Message
 
+READ_TOKENS = 1 << 25  # for one scored text, in all of its windows
+
 
 def main() -> None:
     """Serve one model to the kernel at the other end of the socket, and end with it."""
@@ -114,12 +116,25 @@ class Worker:
 
     def _score(self, message: Message) -> None:
         """Take a text to be scored, as it is: no template, control tokens read as plain text."""
-        model = self.model
-        tokens = model.vocabulary.tokenize(message["text"], special=False)
-        window = min(message["window"] or model.context_length, model.context_length)
-        stride = min(message["stride"] or max(1, window // 2), window - 1)
-        if len(tokens) < 2:
-            self._refuse(message, "BadRequest", "a text to score needs two tokens at least")
+        vocabulary, room = self.model.vocabulary, self.model.context_length
+        window = room if message["window"] is None else message["window"]
+        stride = max(1, window // 2) if message["stride"] is None else message["stride"]
+        tokens = vocabulary.tokenize(message["text"], special=False)
+        count = 1 + max(0, -(-(len(tokens) - window) // max(1, stride)))
+        refused = ""
+        if not 2 <= window <= room:
+            refused = f"window must be from 2 to {room}, the context it is loaded with; got {window}"
+        elif not 1 <= stride < window:
+            refused = f"stride must be from 1 to {window - 1}, one less than the window; got {stride}"
+        elif len(tokens) < 2:
+            refused = "a text to score needs two tokens at least: one to begin with, one to expect"
+        elif count * window > READ_TOKENS:
+            refused = (
+                f"{count:,} windows of {window:,} tokens are more than the {READ_TOKENS:,} tokens that can be "
+                "read for one text; take a larger stride"
+            )
+        if refused:
+            self._refuse(message, "BadRequest", refused)
             return
         windows, counted = [], 1
         while counted < len(tokens):
@@ -127,7 +142,8 @@ class Worker:
             end = min(len(tokens), window if counted == 1 else counted + stride)
             windows.append((max(0, end - window), end, counted))
             counted = end
-        self.link.send({"m": "scoring", "r": message["r"], "window": window, "stride": stride})
+        reading = {"window": window, "stride": stride, "windows": len(windows), "begins": vocabulary.adds_bos}
+        self.link.send({"m": "scoring", "r": message["r"], **reading})
         self.scheduler.score(message, tokens, windows)
 
     def _refuse(self, message: Message, kind: str, text: str, **details: int) -> None:

@@ -25,7 +25,7 @@ class Pace:
     def __init__(self) -> None:
         """Nothing is known yet."""
         self._steps: dict[int, deque[float]] = {}  # width -> seconds of its last steps
-        self._prompt: deque[float] = deque(maxlen=REMEMBERED)  # seconds a prompt token, beside streams
+        self._prompt: deque[float] = deque(maxlen=REMEMBERED)  # seconds a prompt token
         self._age = 0
 
     def learn(self, streams: int, prompt_tokens: int, seconds: float) -> None:
@@ -36,7 +36,9 @@ class Pace:
             if self._age >= AGAIN:
                 self._age = 0
                 self._steps.clear()
-        elif streams and (usual := self.seconds(streams)) is not None:
+        elif not streams:
+            self._prompt.append(seconds / prompt_tokens)
+        elif (usual := self.seconds(streams)) is not None:
             self._prompt.append(max(seconds - usual, 1e-6) / prompt_tokens)
 
     def seconds(self, streams: int) -> float | None:

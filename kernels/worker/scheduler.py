@@ -2,8 +2,7 @@
 
 A step evaluates one token for every running sequence and, beside them, a chunk of the prompts that are still being
 read. New requests join between steps, finished and cancelled ones leave at once. Which request is next is fair: the
-one with the fewest sequences running, then the one that came first; and of the chunk, half goes to the oldest prompt
-and half to the one that is nearest to its end, so that a short question never waits for a long document.
+one with the fewest sequences running, then the one that came first.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from modelhub.kernels.worker.slots import Slots
 from modelhub.kernels.worker.state_files import StateFiles
 from modelhub.kernels.worker.step_batch import Part, StepBatch
 from modelhub.kernels.worker.stream_text import StreamText
+from modelhub.kernels.worker.turns import Turns, decodes
 
 QUEUE_LIMIT = 256  # requests at once; one more is refused
 SCORED_BYTES = 32 << 20  # of logits in one step: every scored token has a row of them
@@ -49,6 +49,7 @@ class Scheduler:
         self.states = states
         self._batch = StepBatch(model.batch)
         self._drawing = Drawing(model)
+        self._ubatch = int(lc.llama_n_ubatch(model.context))
         self._scored_rows = max(8, SCORED_BYTES // (4 * model.vocabulary.size))
 
     @property
@@ -130,21 +131,41 @@ class Scheduler:
     # -- a step ------------------------------------------------------------------------------------------------------
 
     def step(self) -> None:
-        """Admit who can be admitted, evaluate one batch, draw from it, send what came of it."""
-        began = time.monotonic()
+        """Admit who can be admitted, evaluate what is next, draw from it, send what came of it."""
         self.model.governor.tick()
         self.steps += 1
         self.slots.compact()
         if self.waiting:
             self._admit()
         active = [s.choice for s in self.slots.all if s.choice is not None]
-        if not active:
-            return
-        batch = self._fill(active)
+        separate = not self.model.kv_unified
+        # Apart, a decode is one piece of work for llama.cpp: what it splits it may split by one token.
+        most = min(self.model.batch, self._ubatch) if separate else self.model.batch
+        for turns in decodes(active, self.pace, most, self._scored_rows, separate):
+            if not self._decode(turns):
+                return
+
+    def _decode(self, turns: Turns) -> bool:
+        """Evaluate so many tokens of each choice, and draw; whether it was done."""
+        began = time.monotonic()
+        batch = self._batch
+        batch.clear()
+        for choice, count in turns:
+            if choice.slot is None:  # its request failed in the decode before, by another of its choices
+                continue
+            done = len(choice.slot.tokens)
+            if choice.pending is not None:
+                batch.add(choice, [choice.pending], done, last=True)
+                choice.stepped = self.steps
+            else:
+                last = done + count == len(choice.prompt) and choice.chain is not None
+                batch.add(choice, choice.prompt[done : done + count], done, last, choice.scored is not None)
+        if not batch.size:
+            return True
         code = lc.llama_decode(self.model.context, batch.native)
         if code != 0:
-            self._undecoded(code, active)
-            return
+            self._undecoded(code)
+            return False
         streams = 0
         for part in batch.parts:
             assert part.choice.slot is not None
@@ -153,58 +174,17 @@ class Scheduler:
         self._score(batch.parts)
         self._draw([part for part in batch.parts if part.drawn])
         self.pace.learn(streams, batch.size - streams, time.monotonic() - began)
+        return True
 
-    def _undecoded(self, code: int, active: list[Choice]) -> None:
+    def _undecoded(self, code: int) -> None:
         self.slots.undo()
         if code == 2:
             return  # aborted for a message that is waiting: it is read before the next step
         if code == 1 and (self.slots.forget_one() or self._put_back()):
             return  # room was made: the next step tries again
         why = "the context has no room left" if code == 1 else f"llama_decode returned {code}"
-        self._fail({c.request.id: c.request for c in active}.values(), f"llama.cpp: {why}")
-
-    def _fill(self, active: list[Choice]) -> StepBatch:
-        """The batch of this step: running sequences, and beside them chunks of prompts."""
-        batch = self._batch
-        batch.clear()
-        running = [c for c in active if c.pending is not None]
-        readers = [c for c in active if c.pending is None]
-        width = len(running) if readers else self.pace.width(len(running))
-        width = min(width, self.model.batch - bool(readers) if self.model.batch > 1 else 1)
-        if width < len(running):
-            running = sorted(running, key=lambda c: c.stepped)[:width]
-        chunks = {}
-        if readers:
-            room = min(self.model.batch - len(running), self.pace.chunk(len(running), self.model.batch))
-            chunks = self._chunks(readers, room)
-        for choice in sorted((*running, *readers), key=_slot_id):
-            assert choice.slot is not None
-            done = len(choice.slot.tokens)
-            if choice.pending is not None:
-                batch.add(choice, [choice.pending], done, last=True)
-                choice.stepped = self.steps
-            elif count := chunks.get(choice.slot.id, 0):
-                last = done + count == len(choice.prompt) and choice.chain is not None
-                batch.add(choice, choice.prompt[done : done + count], done, last, choice.scored is not None)
-        return batch
-
-    def _chunks(self, readers: list[Choice], room: int) -> dict[int, int]:
-        """How many prompt tokens each slot's reader has in a step that has `room` for so many."""
-        rest = {c.slot.id: len(c.prompt) - len(c.slot.tokens) for c in readers if c.slot is not None}
-        chunks = dict.fromkeys(rest, 0)
-        nearest = min(readers, key=lambda c: rest[_slot_id(c)])
-        by_age = sorted(readers, key=lambda c: (c.request.received, c.index))
-        rows = self._scored_rows
-        for choice, most in [(nearest, (room + 1) // 2), *((c, room) for c in by_age)]:
-            slot = _slot_id(choice)
-            count = min(rest[slot], room, most)
-            if choice.scored is not None:
-                count = min(count, rows)
-                rows -= count
-            chunks[slot] += count
-            rest[slot] -= count
-            room -= count
-        return chunks
+        requests = {s.choice.request.id: s.choice.request for s in self.slots.busy if s.choice is not None}
+        self._fail(requests.values(), f"llama.cpp: {why}")
 
     def _score(self, parts: list[Part]) -> None:
         """Send the log probabilities of the prompt's tokens that this step has given."""
@@ -267,7 +247,7 @@ class Scheduler:
             self.waiting.remove(choice)
             if key is not None:
                 slot.tokens.extend(self.states.restore(key, slot.id))
-                self.slots.truncate(slot, min(common(slot.tokens, choice.prompt), len(choice.prompt) - 1))
+                self.slots.truncate(slot, self.slots.usable(slot, choice.prompt))
                 request.restored = len(slot.tokens)
             if not request.admitted:
                 request.admitted = time.monotonic()
@@ -353,10 +333,6 @@ class Scheduler:
                     self._release(choice, "error")
             del self.requests[request.id]
             self.send({"m": "error", "r": request.id, "kind": "EngineFailed", "text": why})
-
-
-def _slot_id(choice: Choice) -> int:
-    return choice.slot.id if choice.slot is not None else -1
 
 
 def _kept(choice: Choice) -> int:

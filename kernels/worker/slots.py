@@ -15,6 +15,7 @@ from llama_cpp import llama_cpp as lc
 
 from modelhub.kernels.worker.model import LoadedModel
 from modelhub.kernels.worker.sequence import Choice, Slot
+from modelhub.kernels.worker.turns import LEAST
 
 SPARE_CELLS = 64  # room a newcomer must leave in a shared pool, or it would be put back at once
 WORTH_COPYING = 16  # tokens of a prefix; fewer are sooner read than copied from one separate slot to another
@@ -61,6 +62,13 @@ class Slots:
             return len(busy) < len(self.all)
         return sum(len(s.tokens) for s in busy) + tokens + SPARE_CELLS <= self._cells
 
+    def usable(self, slot: Slot, prompt: list[int]) -> int:
+        """How much of the beginning of `prompt` need not be read with what `slot` holds.
+
+        The prompt's last token is evaluated in any case: its logits are needed. See also `turns.LEAST`.
+        """
+        return max(0, min(slot.shared(prompt), len(prompt) - (LEAST if self._separate else 1)))
+
     def known(self, prompt: list[int]) -> int:
         """How much of the beginning of `prompt` is in memory."""
         return max(s.shared(prompt) for s in self.all)
@@ -72,8 +80,7 @@ class Slots:
         """
         self.clock += 1
         prompt = choice.prompt
-        # The prompt's last token is evaluated again in any case: its logits are needed.
-        shared = {s.id: min(s.shared(prompt), len(prompt) - 1) if reuse else 0 for s in self.all}
+        shared = {s.id: self.usable(s, prompt) if reuse else 0 for s in self.all}
         best = max(self.all, key=lambda s: (shared[s.id], s.used))
         keep = shared[best.id]
         goes_on = best.choice is None and keep > 0 and keep >= len(best.tokens) // 2

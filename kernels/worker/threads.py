@@ -18,6 +18,7 @@ from pathlib import Path
 
 PERIOD = 0.25  # seconds between two looks at the neighbours
 QUIET = 1.0  # seconds a core must have been free before it is used again
+BEARABLE = 0.2  # of a core: bursts of 2 ms in 20 cost two threads on two cores nothing, a third of a core costs both
 COST = 200  # a look costs at most one part in so many of the time: on a machine of many cores it takes longer
 
 
@@ -68,7 +69,7 @@ class ThreadGovernor:
         if now <= before:
             return
         others = max(0.0, (busy - last_busy) - (own - last_own)) / (now - before)
-        self._follow(max(1, min(self.most, round(len(self._cpus) - others))), before, now)
+        self._follow(max(1, min(self.most, int(len(self._cpus) - others + BEARABLE))), before, now)
 
     def _follow(self, wanted: int, before: float, now: float) -> None:
         """Down at once; up when the cores have been free for a while."""

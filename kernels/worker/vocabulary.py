@@ -30,7 +30,8 @@ class Vocabulary:
         it already (templates often write it).
         """
         raw = text.encode("utf-8")
-        add = begin and self.adds_bos and not text.startswith(self.name(lc.llama_vocab_bos(self.pointer)) or "\0\0")
+        begun = special and text.startswith(self.name(lc.llama_vocab_bos(self.pointer)) or "\0\0")
+        add = begin and self.adds_bos and not begun
         room = len(raw) + 8
         buffer = (lc.llama_token * room)()
         count = lc.llama_tokenize(self.pointer, raw, len(raw), buffer, room, add, special)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from modelhub.kernels.hub import Hub
     from modelhub.kernels.response import Response
+    from modelhub.nbext.distribution import Bars
 
-__all__ = ["achat", "chat", "hub", "load_ipython_extension", "unload_ipython_extension"]
+__all__ = ["achat", "bars", "chat", "hub", "load_ipython_extension", "unload_ipython_extension"]
 
 
 def hub() -> Hub:
@@ -29,6 +30,13 @@ def chat(prompt: Any, *, model: str | None = None, **options: Any) -> Response:
 async def achat(prompt: Any, *, model: str | None = None, **options: Any) -> Response:
     """As `chat`, and wait for the end of the answer. See `Hub.achat`."""
     return await hub().achat(prompt, model=model, **options)
+
+
+def bars(*responses: Response, token: int = 0) -> Bars:
+    """One token's probabilities before and after the samplers, as bars. See `nbext.distribution.bars`."""
+    from modelhub.nbext.distribution import bars as of
+
+    return of(*responses, token=token)
 
 
 def load_ipython_extension(shell: Any) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from modelhub.kernels.hub import Hub
+from tests.worker.asking import Asker
 
 
 @pytest.fixture
@@ -14,3 +16,8 @@ def own_hub() -> Iterator[Hub]:
     hub = Hub()
     yield hub
     hub.close()
+
+
+@pytest.fixture
+def ask(hub: Hub, random_gguf: Path) -> Asker:
+    return Asker(hub, random_gguf)

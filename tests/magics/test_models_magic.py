@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.random_gguf import Shape, write
 from modelhub.kernels.catalog.catalog import PACKAGED
 from modelhub.kernels.protocol.honesty import LOCAL
+from modelhub.kernels.protocol.load_params import LoadParams
 from modelhub.magics.models import HELP, LOAD, VERBS
 from modelhub.magics.table import Table, size_text
 from tests.kernel import Kernel
@@ -64,7 +67,7 @@ def test_load_parameters_are_applied(room: Kernel) -> None:
     assert "running" in loaded.text
     room.run("r = %chat -t 0 --max-tokens 1 hi")
     given = eval(room.value("r.debug['load_parameters']"))
-    assert given == {"context": 256, "gpu_layers": -1, "threads": 2, "batch": 32, "slots": 3}
+    assert given == LoadParams(context=256, threads=2, batch=32, slots=3).to_dict()
     assert details(room)["loaded context"] == 256
     too_long = room.run("%%chat --new\n" + "many words " * 200)
     assert "maximum context length is 256 tokens" in too_long.error
@@ -76,6 +79,41 @@ def test_load_parameters_are_applied(room: Kernel) -> None:
     (other,) = rows(room, "%models ps")
     assert other["pid"] != before["pid"]
     room.run("%models unload tiny-chat")
+
+
+def test_every_load_flag(room: Kernel) -> None:
+    """Every flag reaches the worker, and `show` has what is in force, not "auto"."""
+    flags = {
+        "--context": "256", "--gpu-layers": "auto", "--threads": "1", "--batch": "64", "--ubatch": "32", "--slots": "2",
+        "--kv-unified": "off", "--flash-attn": "on", "--cache-type-k": "q8_0", "--cache-type-v": "q8_0",
+        "--mmap": "on", "--mlock": "", "--split-mode": "none", "--main-gpu": "0", "--tensor-split": "3,1",
+        "--rope-scaling": "yarn", "--rope-freq-base": "9000", "--rope-freq-scale": "0.5", "--yarn-orig-ctx": "1024",
+    }  # fmt: skip
+    assert {option.flags[-1] for option in LOAD} == {*flags, "--reload"}
+    assert {option.key for option in LOAD} == {*LoadParams().to_dict(), "reload"}
+    line = " ".join(f"{flag} {value}".rstrip() for flag, value in flags.items())
+    assert room.run(f"%models load tiny-chat {line}").ok
+    known = {k.removeprefix("loaded "): v for k, v in details(room).items() if k.startswith("loaded ")}
+    expected = {
+        "context": 256, "gpu_layers": 0, "threads": 1, "batch": 64, "ubatch": 32, "slots": 2, "kv_unified": False,
+        "flash_attn": "on", "cache_type_k": "q8_0", "cache_type_v": "q8_0", "mmap": True, "mlock": True,
+        "split_mode": "none", "main_gpu": 0, "tensor_split": [3.0, 1.0], "rope_scaling": "yarn",
+        "rope_freq_base": 9000.0, "rope_freq_scale": 0.5, "yarn_orig_ctx": 1024, "cells": 512,
+    }  # fmt: skip
+    assert {k: known[k] for k in expected} == expected
+    assert room.run("%models load tiny-chat --threads auto --mmap auto -c auto --reload").ok
+    assert "auto" not in [r["value"] for r in rows(room, "%models show tiny-chat")]
+    room.run("%models unload tiny-chat")
+
+
+def test_a_cut_context_is_said(room: Kernel, tmp_path: Path) -> None:
+    """A model trained for more than fits is loaded with what fits, and the table of `load` says so in one line."""
+    path = write(tmp_path / "endless.gguf", Shape(layers=16, width=256, heads=4, kv_heads=4, context=1 << 26))
+    shown = room.run(f"%models load {path} --slots 1")
+    assert re.search(r"\ncontext [\d,]+ of 67,108,864: what fits in memory$", shown.text), shown.text
+    assert "what fits in memory" in shown.outputs[0]["text/html"]
+    assert "what fits" not in room.run(f"%models load {path} -c 512").text
+    room.run(f"%models unload {path}")
 
 
 def test_ps_and_unload(room: Kernel) -> None:
@@ -134,10 +172,16 @@ def test_a_broken_file_is_told_below_the_list(room: Kernel) -> None:
         ("%models show tiny-cat", ["no model is named 'tiny-cat'", "Did you mean 'tiny-chat'"]),
         ("%models load", ["%models load needs the name of a model"]),
         ("%models load tiny-chat --contxt 5", ["no flag --contxt", "Did you mean '--context'", "%models?"]),
-        ("%models load tiny-chat -c -5", ["context must be a whole number from 0 to 1048576; got -5"]),
+        ("%models load tiny-chat -c -5", ["context must be a whole number from 0 to 134217728", "got -5"]),
         ("%models load tiny-chat --slots 65", ["slots must be a whole number from 1 to 64; got 65"]),
         ("%models load tiny-chat --batch 2.5", ["--batch needs a whole number", "'2.5'"]),
         ("%models load tiny-chat -c 1 -c 2", ["-c was given twice"]),
+        ("%models load tiny-chat --mmap maybe", ["--mmap needs on|off|auto; got 'maybe'"]),
+        ("%models load tiny-chat --gpu-layers all", ["--gpu-layers needs auto|N; got 'all'"]),
+        ("%models load tiny-chat --tensor-split a,b", ["--tensor-split needs A,B; got 'a,b'"]),
+        ("%models load tiny-chat --flash-attn yes", ["flash_attn must be one of auto, on, off; got 'yes'"]),
+        ("%models load tiny-chat --cache-type-v q8_0 --flash-attn off", ["needs flash attention"]),
+        ("%models load tiny-chat -c 100000000", ["takes", "of memory are left for it", "type -c "]),
         ("%models unload tiny-chat --now", ["no flag --now"]),
         ("%models default tiny-cat", ["Did you mean 'tiny-chat'"]),
     ],

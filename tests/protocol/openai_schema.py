@@ -61,7 +61,7 @@ NAME: Schema = {"type": "string", "minLength": 1}
 LOGPROB: Schema = {"type": "number", "minimum": LEAST, "maximum": 0}
 TOKEN = _object(
     "token logprob bytes",
-    {"id": COUNT, "post_sampling_logprob": LOGPROB},  # of ours
+    {"id": COUNT, "post_sampling_logprob": _or_null(LOGPROB)},  # of ours; null: the filters dropped it
     token=TEXT,
     logprob=LOGPROB,
     bytes=_or_null(_list({"type": "integer", "minimum": 0, "maximum": 255})),

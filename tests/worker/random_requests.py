@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeAliasType, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 
 from modelhub.kernels.protocol.honesty import LOCAL
 from modelhub.kernels.protocol.request import ChatRequest, Extension
@@ -48,14 +48,16 @@ def values(kind: Any, metadata: Any = ()) -> Values:
         return st.lists(values(args[0]), **sizes)
     if origin is dict:
         return st.dictionaries(values(args[0]), values(args[1]), **sizes)
-    if isinstance(kind, TypeAliasType):
+    if kind is JsonValue:
         return JSON
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return st.fixed_dictionaries({}, optional={n: values_of(f) for n, f in kind.model_fields.items()})
     if kind is bool:
         return st.booleans()
     if kind is str:
-        return st.text(st.characters(exclude_categories=["Cs"]), **{**sizes, "max_size": min(at.get("max_length", 12), 12)})
+        return st.text(
+            st.characters(exclude_categories=["Cs"]), **{**sizes, "max_size": min(at.get("max_length", 12), 12)}
+        )
     if kind is int:
         return st.integers(at.get("ge"), at["lt"] - 1 if "lt" in at else at.get("le"))
     assert kind is float, kind
@@ -87,10 +89,11 @@ INSTEAD: dict[str, Values] = {
     "stop": values(ChatRequest.model_fields["stop"].annotation) | st.sampled_from(["word", "w", "1", ["o", "9"]]),
     "logit_bias": st.dictionaries(st.integers(0, VOCABULARY - 1), st.floats(-100, 100), max_size=4),
     "suppress": st.lists(st.sampled_from(["word", "d1", "�", "q", "abc"]), max_size=3),
+    "chat_template_kwargs": st.dictionaries(WORDS.map("x_{}".format), JSON, max_size=2),  # some names are taken
     "prompt_cache_key": st.sampled_from(["one", "two", "three", ""]),
 }
 FIELDS = {
-    name: INSTEAD.get(name) or values_of(field)
+    name: INSTEAD[name] if name in INSTEAD else values_of(field)
     for model in (ChatRequest, Extension)
     for name, field in model.model_fields.items()
     if name not in {"model", "messages", "x_modelhub"}
@@ -109,7 +112,7 @@ NEEDS = {
 @st.composite
 def requests(draw: st.DrawFn) -> tuple[dict[str, Any], set[str], str]:
     """A request's fields, the names of those the engine rejects, and when it is to be stopped."""
-    names = draw(st.lists(st.sampled_from(TAKEN), max_size=8, unique=True))
+    names = draw(st.lists(st.sampled_from(TAKEN), min_size=1, max_size=10, unique=True))
     wrong = draw(st.integers(0, 15)) == 15
     if wrong:
         names.append(draw(st.sampled_from(REJECTED)))

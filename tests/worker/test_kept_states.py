@@ -60,7 +60,7 @@ def test_a_document_is_read_once(own: Asker, home: Path) -> None:
     again = own(DOCUMENT + "what?", **KEPT, **ALL)
     assert again.text() == text
     assert values(again) == numbers
-    assert cached(again) == again.debug["restored_tokens"] == again.usage()["prompt_tokens"] - 1
+    assert cached(again) == again.debug["restored_tokens"] >= again.usage()["prompt_tokens"] - 2
     other = own(DOCUMENT + "who?", **KEPT, **ALL)
     other.text()
     assert cached(other) > 200
