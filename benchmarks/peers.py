@@ -86,5 +86,6 @@ def _build(folder: Path) -> None:
         (sources,) = Path(unpacked).glob("*/vendor/llama.cpp")
         generator = ["-G", "Ninja"] if shutil.which("ninja") else []
         build = folder / "build"
+        shutil.rmtree(build, ignore_errors=True)  # of an attempt that broke off: its sources are gone
         do("cmake", "-S", sources, "-B", build, *generator, *OPTIONS)
         do("cmake", "--build", build, "--parallel", os.cpu_count() or 1, "--target", *PROGRAMS)

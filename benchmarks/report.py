@@ -50,6 +50,7 @@ class Report:
         for name in self.rows:
             kept[name] = self._lines(name)
         lines = [f"Machine: {self.machine}.", "", *HEAD, *(line for of_figure in kept.values() for line in of_figure)]
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join([TITLE, *lines, ""]), "utf-8")
 
     def _lines(self, only: str | None = None) -> list[str]:

@@ -22,7 +22,7 @@ USABLE = 0.9  # of the free memory: the rest is for everybody else, or the syste
 MIN_CONTEXT = 2048
 STEP = 256  # contexts are multiples of it, as llama.cpp rounds them
 UBATCH_ON_CPU = 128  # as fast as 512 there, and a quarter of its memory
-AUTO_SEPARATE = True
+AUTO_SEPARATE = True  # whether the layout is chosen by size; else it is shared
 
 
 class DoesNotFit(Exception):

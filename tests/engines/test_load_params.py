@@ -34,13 +34,14 @@ def text(hub: Hub, path: Path, **options: Any) -> str:
 @pytest.mark.parametrize(
     ("given", "in_force"),
     [
-        ({}, {"context": 512, "cells": 16 * 512, "kv_unified": True, "flash_attn": "off", "mmap": True, "ubatch": 128,
+        ({}, {"context": 512, "cells": 16 * 512, "kv_unified": False, "flash_attn": "off", "mmap": True, "ubatch": 128,
               "batch": 512, "slots": 16, "threads": 1, "gpu_layers": 0, "gpus": [], "notes": [], "mlock": False,
               "cache_type_k": "f16", "cache_type_v": "f16"}),
         ({"context": 256, "slots": 2}, {"context": 256, "slots": 2, "cells": 512}),
         ({"threads": 2}, {"threads": 2}),
         ({"batch": 64}, {"batch": 64, "ubatch": 64}),
         ({"ubatch": 32}, {"batch": 512, "ubatch": 32}),
+        ({"kv_unified": True, "slots": 3}, {"kv_unified": True, "cells": 3 * 512, "context": 512}),
         ({"kv_unified": False, "slots": 3}, {"kv_unified": False, "cells": 3 * 512, "context": 512}),
         ({"kv_unified": False, "slots": 2, "context": 300}, {"cells": 2 * 512, "context": 300}),
         ({"flash_attn": "on"}, {"flash_attn": "on"}),

@@ -11,10 +11,18 @@ from tests.worker.asking import Asker
 
 
 @pytest.fixture
-def ask(hub: Hub, random_gguf: Path) -> Asker:
+def unified() -> bool:
+    """The layout of the context's memory; tests of what depends on it are run with both."""
+    return False
+
+
+@pytest.fixture
+def ask(hub: Hub, random_gguf: Path, unified: bool) -> Asker:
+    hub.load(str(random_gguf), kv_unified=unified)
     return Asker(hub, random_gguf)
 
 
 @pytest.fixture
-def ask_long(hub: Hub, long_gguf: Path) -> Asker:
+def ask_long(hub: Hub, long_gguf: Path, unified: bool) -> Asker:
+    hub.load(str(long_gguf), kv_unified=unified)
     return Asker(hub, long_gguf)

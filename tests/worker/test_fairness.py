@@ -7,6 +7,8 @@ import pytest
 from modelhub.errors import EngineBusy
 from tests.worker.asking import SECONDS, Asker, first_text, started
 
+pytestmark = pytest.mark.parametrize("unified", [False, True], ids=["separate", "unified"])
+
 
 def test_many_choices_leave_room_for_another_request(ask_long: Asker) -> None:
     """A request of forty choices, more than there are slots, does not keep a later one waiting for all of them."""

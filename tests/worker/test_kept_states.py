@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from tests.worker.asking import Asker
 DOCUMENT = "a long document, sentence by sentence, word12 word13 " * 6
 KEPT = {"prompt_cache_key": "book", "prompt_cache_retention": "24h"}
 ALL = {"n_probs": 512, "max_tokens": 8}
+
+pytestmark = pytest.mark.parametrize("unified", [False, True], ids=["separate", "unified"])
 
 
 def cached(response: Response) -> int:
@@ -32,9 +35,10 @@ def files(home: Path) -> list[Path]:
 
 
 @pytest.fixture
-def own(home: Path, random_gguf: Path) -> Asker:
+def own(home: Path, random_gguf: Path, unified: bool) -> Iterator[Asker]:
     """A hub of this test's own, so that its worker keeps states in this test's home."""
     hub = Hub()
+    hub.load(str(random_gguf), kv_unified=unified)
     yield Asker(hub, random_gguf)
     hub.close()
 
@@ -140,7 +144,7 @@ def test_cache_prompt_off_reads_again(ask: Asker) -> None:
     assert cached(ask("the same again", max_tokens=1, cache_prompt=False)) == 0
 
 
-def test_template_arguments_reach_the_template(hub: Hub, tmp_path: Path) -> None:
+def test_template_arguments_reach_the_template(hub: Hub, tmp_path: Path, unified: bool) -> None:
     """chat_template_kwargs are names in the template; the engine's own names are refused."""
     from benchmarks.random_gguf import write
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.worker.asking import SECONDS, Asker, first_text, raw, started, sure
 
 COUNT = 30  # more than the sixteen slots there are
 TIES = {"logprobs": True, "top_logprobs": 5}
+
+pytestmark = pytest.mark.parametrize("unified", [False, True], ids=["separate", "unified"])
 
 
 def test_thirty_at_once_are_thirty_alone(ask: Asker) -> None:

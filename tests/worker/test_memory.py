@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from modelhub.kernels.protocol.load_params import load_params
-from modelhub.kernels.worker import memory
 from modelhub.kernels.worker.memory import DoesNotFit, Fit, Net, fit, free_memory, layers_that_fit, token_bytes
 
 GB = 1 << 30
@@ -72,12 +71,12 @@ def test_a_context_that_cannot_be_had_is_refused_with_what_can() -> None:
 
 def test_shared_cells() -> None:
     """Shared: one whole context and, within a limit, room for more; never more than a context a slot."""
-    assert fitted(net=TINY, slots=4).cells == 4 * 512
+    assert fitted(net=TINY, slots=4, kv_unified=True).cells == 4 * 512
     big = fitted(context=8192, host=64 * GB)
     assert (big.kv_unified, big.cells) == (True, 8192)
-    middle = fitted(context=1024)
+    middle = fitted(context=1024, kv_unified=True)
     assert middle.cells == 1024 * 3  # 128 kB a token: two more contexts of 1,024 are 256 MB
-    assert fitted(context=1024, host=11 * GB // 2, mmap=False).cells == 1024  # memory is short: no room for more
+    assert fitted(context=1024, kv_unified=True, host=11 * GB // 2, mmap=False).cells == 1024  # no room for more
 
 
 def test_separate_cells() -> None:
@@ -87,9 +86,8 @@ def test_separate_cells() -> None:
     assert fitted(host=16 * GB, kv_unified=False, slots=16).context < fitted(host=16 * GB, slots=16).context
 
 
-def test_the_layout_is_chosen_by_size(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_layout_is_chosen_by_size() -> None:
     """Where every slot's own context is small they are separate; a long one is shared."""
-    monkeypatch.setattr(memory, "AUTO_SEPARATE", True)
     assert fitted(net=TINY).kv_unified is False
     assert fitted(context=8192).kv_unified is True
     assert fitted(net=TINY, kv_unified=True).kv_unified is True

@@ -106,9 +106,7 @@ def test_one_window_is_enough_for_a_short_text(hub: Hub, random_gguf: Path) -> N
         other = hub.perplexity(TEXT, model=str(random_gguf), window=window, stride=stride)
         assert values(other) == pytest.approx(values(plain), abs=NOISE)
         assert other.windows == 1
-    assert plain.warnings == [
-        "the first token has no probability, for nothing stands before it: it is not counted"
-    ]
+    assert plain.warnings == ["the first token has no probability, for nothing stands before it: it is not counted"]
 
 
 def test_a_text_longer_than_the_context_is_read_in_windows(hub: Hub, random_gguf: Path) -> None:
@@ -227,9 +225,9 @@ def test_a_chat_beside_it_is_answered(ask_long: Asker) -> None:
             reading.append(not idle(hub))
 
     reading: list[bool] = []
-    long = hub.perplexity("abcd" * 2000, model=name, window=4096, progress=ask_once)
+    long = hub.perplexity("abcd" * 5000, model=name, window=4096, progress=ask_once)
     assert answers and answers[0] and reading == [True]
-    assert long.tokens == 7999
+    assert long.tokens == 19_999
     endless = ask_long("go on")
     first_text(endless)
     short = hub.perplexity(TEXT, model=name)
@@ -241,10 +239,10 @@ def test_a_chat_beside_it_is_answered(ask_long: Asker) -> None:
 def test_progress_counts_tokens(ask_long: Asker) -> None:
     """Progress says how many of how many tokens were read, and only goes on."""
     seen: list[Progress] = []
-    ask_long.hub.perplexity("abcd" * 2000, model=str(ask_long.path), window=512, progress=seen.append)
+    ask_long.hub.perplexity("abcd" * 5000, model=str(ask_long.path), window=512, progress=seen.append)
     parts = [p.part for p in seen if "tokens read" in p.stage]
     assert len(parts) > 1 and parts == sorted(parts)  # type: ignore[type-var]  # none of them is None
-    assert seen[-1].stage.endswith(" of 8,000 tokens read")
+    assert seen[-1].stage.endswith(" of 20,000 tokens read")
 
 
 def test_an_interrupt_stops_it(ask_long: Asker) -> None:

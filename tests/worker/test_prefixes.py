@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from modelhub.kernels.response import Response
 from tests.worker.asking import Asker, raw, sure
 
 TIES = {"logprobs": True, "top_logprobs": 5}
+
+pytestmark = pytest.mark.parametrize("unified", [False, True], ids=["separate", "unified"])
 
 
 def usage(response: Response) -> tuple[int, int]:
