@@ -21,12 +21,12 @@ def measure(options: Options) -> list[Row]:
     held: list[float] = []
     for turn in range(options.times(3)):
         with HubModel(path, context=CONTEXT) as model:
-            model.ask(words(64, turn), 8)
+            model.ask(words(300, turn), 8)
             cells = int(model.facts["cells"])
             held.append(model.resident / 1e6)
             ours.append((model.resident - cells * TOKEN_BYTES) / size)
     with HighLevel(path, n_ctx=CONTEXT) as high_level:
-        high_level.times([{"role": "user", "content": words(64)}], 8)
+        high_level.times([{"role": "user", "content": words(300)}], 8)
         peer = resident(high_level.pid)
     got, context = Samples(ours), cells * TOKEN_BYTES / 1e6
     return [

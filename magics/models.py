@@ -44,6 +44,9 @@ LOAD = (
     Option(("--ubatch",), "prompt tokens computed at once, default 128, on a GPU as --batch", "auto|N", whole_or_auto),
     Option(("--slots",), "sequences held in memory at once, default 16", "N", whole),
     Option(("--kv-unified",), "one memory for all sequences, or one for each; default: by size", SWITCH, on_or_off),
+    Option(
+        ("--cells",), "tokens all sequences hold together where they share, default: one context and spare", "N", whole
+    ),
     Option(("--flash-attn",), "flash attention, default auto: on a GPU where it can", SWITCH),
     Option(("--cache-type-k",), "how keys are kept: f32, f16 (default), bf16, q8_0, q5_1 … q4_0, iq4_nl", "TYPE"),
     Option(("--cache-type-v",), "how values are kept; quantised ones need flash attention", "TYPE"),

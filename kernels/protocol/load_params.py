@@ -33,6 +33,8 @@ class LoadParams:
     slots: sequences held in memory at once, running or as prefixes, 1 to 64.
     kv_unified: True: all sequences share the context's cells; False: each slot has a whole context of its own;
         None: separate where that is small, shared otherwise.
+    cells: tokens that all sequences together may hold where they share the context's cells, at least `context`;
+        0 is one context, and more for prefixes where they are small.
     flash_attn: "on", "off" or "auto": off on a CPU, on a GPU what llama.cpp chooses, on where `cache_type_v` needs it.
     cache_type_k, cache_type_v: how keys and values are kept, one of CACHE_TYPES.
     mmap: whether the file is mapped; None: not for quantised weights on a CPU, which llama.cpp would keep twice.
@@ -51,6 +53,7 @@ class LoadParams:
     ubatch: int = 0
     slots: int = 16
     kv_unified: bool | None = None
+    cells: int = 0
     flash_attn: str = "auto"
     cache_type_k: str = "f16"
     cache_type_v: str = "f16"
@@ -114,6 +117,7 @@ RULES: dict[str, Rule] = {
     "ubatch": _whole(0, 4096, 0),
     "slots": _whole(1, 64),
     "kv_unified": Rule('True, False or "auto"', lambda v: v is None or type(v) is bool, "on|off|auto", None),
+    "cells": _whole(0, 1 << 27, 0),
     "flash_attn": _word("auto", "on", "off"),
     "cache_type_k": _word(*CACHE_TYPES),
     "cache_type_v": _word(*CACHE_TYPES),
@@ -187,6 +191,11 @@ def load_params(**given: Any) -> LoadParams:
             f"cache_type_v={params.cache_type_v!r} needs flash attention, and flash_attn is 'off': "
             "leave flash_attn at 'auto', or keep the values as f16",
             param="cache_type_v",
+        )
+    if params.cells and params.kv_unified is False:
+        raise BadRequest(
+            "cells is for sequences that share them, and kv_unified is False: say how long each may be by context",
+            param="cells",
         )
     return dataclasses.replace(params, tensor_split=tuple(float(part) for part in params.tensor_split))
 

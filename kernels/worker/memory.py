@@ -99,7 +99,7 @@ class _Fitting:
     def settle(self, quantised: bool) -> Fit:
         net, load = self.net, self.load
         context = self._context()
-        needed = context * self.each
+        needed = max(context, self.load["cells"]) * self.each
         on_gpu = self._gpu_layers(context, needed)
         off = self.layers - on_gpu
         weights = net.size * off // self.layers
@@ -168,6 +168,8 @@ class _Fitting:
     def _layout(self, context: int, share: int) -> tuple[bool, int]:
         """Whether sequences share the cells, and how many cells there are for all of them."""
         slots, unified = int(self.load["slots"]), self.load["kv_unified"]
+        if asked := int(self.load["cells"]):
+            return True, max(-(-asked // STEP) * STEP, context)
         if unified is None:
             unified = not (AUTO_SEPARATE and context * slots * self.token <= min(CACHE_BYTES, share))
         if not unified:

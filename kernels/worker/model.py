@@ -126,6 +126,7 @@ class LoadedModel:
             "size": int(lc.llama_model_size(self.model)),
             "trained_context": self.trained_context,
             "cells": int(lc.llama_n_ctx(self.context)),
+            "slot_cells": int(lc.llama_n_ctx_seq(self.context)),  # the most of them that one sequence can have
             **self._load,
             "context": self.context_length,
             "threads": self.threads,

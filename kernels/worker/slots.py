@@ -45,8 +45,8 @@ class Slots:
 
     @property
     def held(self) -> int:
-        """Tokens held in all slots; one that two slots share counts twice."""
-        return sum(len(s.tokens) for s in self.all)
+        """Tokens held in all slots, at most; what slots share is not told apart."""
+        return min(self._cells, sum(len(s.tokens) for s in self.all))
 
     @property
     def cells(self) -> int:

@@ -133,6 +133,17 @@ ANSWER: dict[str, Change] = {
     "zeros": filled(OUTPUT, 0.0),
     "long-context": put("llama.context_length", "u32", 1 << 20),
 }
+SAMPLING: list[dict[str, Any]] = [
+    {"temperature": 0},
+    {"temperature": 0, "logit_bias": {300: 100}},
+    {"temperature": 1, "top_k": 5, "min_p": 0.1},
+    {"logprobs": True, "top_logprobs": 5, "post_sampling_probs": True},
+    {"prompt_logprobs": 3, "n": 3},
+    {"mirostat": 1},
+    {"mirostat": 2},
+    {"suppress": ["word"], "min_tokens": 5},
+    {"dry_multiplier": 1, "repeat_penalty": 2},
+]
 PIDS: dict[Hub, int | None] = {}  # of the sound model's worker
 FILES = {**{n: c for n, (c, _) in {**REFUSED, **CRASH}.items()}, **NO_NUMBERS, **ANSWER}
 
@@ -207,6 +218,22 @@ def test_a_file_whose_logits_are_not_numbers(outcomes: dict[str, Future[str]], n
     """Damaged weights give an error and not tokens."""
     raised = error(outcomes[name], EngineFailed)
     assert str(raised) == f"{name}: the model gave logits that are not numbers: its file is damaged"
+
+
+def test_nothing_is_drawn_from_what_is_no_number(hub_of_all: Hub, random_gguf: Path, tmp_path: Path) -> None:
+    """Whatever the sampling, with log probabilities or without, and for a perplexity too, it is the same error."""
+    file = GgufFile(random_gguf)
+    filled("blk.0.ffn_down.weight", math.nan, 1)(file)
+    path = str(file.write(tmp_path / "damaged.gguf"))
+    said = "damaged: the model gave logits that are not numbers: its file is damaged"
+    for options in SAMPLING:
+        response = hub_of_all.chat("hi there", model=path, max_tokens=3, **options)
+        assert response.wait(SECONDS) and str(response.error) == said, options
+        assert response.partial() == ""
+    with pytest.raises(EngineFailed, match=said):
+        hub_of_all.perplexity("hello there, whoever reads this", model=path)
+    assert hub_of_all.engine(path).state == "running"
+    hub_of_all.unload(path)
 
 
 @pytest.mark.parametrize("name", ANSWER)

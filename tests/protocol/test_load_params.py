@@ -68,7 +68,7 @@ def test_auto_may_be_said() -> None:
     """Where there is an automatic value, "auto" is a name for it; where there is none, it is refused."""
     names = [name for name, rule in RULES.items() if rule.auto is not ...]
     assert load_params(**dict.fromkeys(names, "auto")) == LoadParams()
-    assert {"gpu_layers", "threads", "kv_unified", "mmap", "context", "ubatch"} == set(names)
+    assert {"gpu_layers", "threads", "kv_unified", "mmap", "context", "ubatch", "cells"} == set(names)
     refusal(slots="auto")
     refusal(mlock="auto")
 

@@ -83,8 +83,8 @@ def test_it_rises_to_what_was_free_all_the_time(machine: Machine) -> None:
     """Of what is free in the quiet second, the least is taken."""
     governor = machine.governor()
     machine.passes(governor, 1, neighbours=3)
+    machine.passes(governor, 0.5, neighbours=1)
     machine.passes(governor, 0.5, neighbours=0)
-    machine.passes(governor, 1, neighbours=1)
     assert machine.set == [1, 3]
 
 
