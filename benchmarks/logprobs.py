@@ -42,8 +42,8 @@ def _cost(vocabulary: int, options: Options) -> list[Row]:
     return [
         Row(f"top-20 log probabilities a token, {vocabulary:,} tokens of vocabulary", f"≤ {limit} µs",
             cost.show(0, "µs"), cost.median <= limit,
-            f"CPU of the worker's thread with them less without, of which {finding.median:.0f} µs to find them, the rest "
-            f"to spell and send them; peer, `llama_cpp.Llama` with logits_all: "
+            f"CPU of the worker's thread with them less without, of which {finding.median:.0f} µs to find them, the "
+            f"rest to spell and send them; peer, `llama_cpp.Llama` with logits_all: "
             f"{peer:,.0f} µs, {peer / cost.median:.0f} times as much"),
     ]  # fmt: skip
 

@@ -42,6 +42,7 @@ class LocalEngine:
         self._loaded_with = self.params  # the last that went well
         self._worker: WorkerProcess | None = None
         self._starting: asyncio.Task[WorkerProcess] | None = None
+        self._waiting: set[object] = set()  # who waits for it
         self._part = 0.0
         self._failed = False
 
@@ -91,8 +92,9 @@ class LocalEngine:
             self._part = 0.0
             task = self._starting = asyncio.create_task(self._start())
             task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to ask
-            self._waiting = 0
-        self._waiting += 1
+            self._waiting = set()
+        me, waiting = object(), self._waiting  # those of this load, not of a later one
+        waiting.add(me)
         try:
             while not task.done():
                 yield Progress(f"loading {self.card.id}", self._part)
@@ -101,8 +103,8 @@ class LocalEngine:
         except asyncio.CancelledError:
             raise LoadCancelled(f"loading {self.card.id} was stopped") from None
         finally:
-            self._waiting -= 1
-            if not task.done() and self._waiting == 0:
+            waiting.remove(me)
+            if not task.done() and not waiting:
                 task.cancel()
                 self._starting = None
 

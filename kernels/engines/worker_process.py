@@ -24,6 +24,7 @@ KEPT_PREFIXES = ("LC_", "GGML_", "LLAMA_", "OMP_")
 LOG_LINES = 200
 LOG_LINE = 2000  # bytes kept of a line
 LOADING = "while it loaded"
+HUNG_SECONDS = 10.0  # a worker that was told to stop a request is heard of again within this, or killed
 QUIT_SECONDS = 2.0  # a worker that was asked to end gets this long before it is killed
 
 INSTALL = (
@@ -47,6 +48,7 @@ class WorkerProcess:
         self._requests: dict[int, asyncio.Queue[Message | None]] = {}
         self._status: deque[asyncio.Future[Message]] = deque()
         self._next = 0
+        self._heard = 0  # messages received
         self._gone = False
         self._ending = False  # whether its end was asked for
         self._said = 0  # lines logged in all, and when it was last heard of
@@ -128,6 +130,14 @@ class WorkerProcess:
             self._requests.pop(number, None)
             if not over and self.alive:
                 self._send({"m": "cancel", "r": number})
+                asyncio.get_running_loop().call_later(HUNG_SECONDS, self._end_if_hung, self._heard)
+
+    def _end_if_hung(self, heard: int) -> None:
+        """Kill a worker that has said nothing since it was told to stop: its GPU, say, does not come back."""
+        if self._heard == heard and self.alive:
+            self.log.append(f"error: it did not answer for {HUNG_SECONDS:g} seconds and was killed")
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
 
     async def status(self) -> Message:
         """The scheduler's own figures. Raises EngineCrashed."""
@@ -181,6 +191,7 @@ class WorkerProcess:
         except (asyncio.IncompleteReadError, OSError, ValueError):
             return None
         self._said_then = self._said
+        self._heard += 1
         return message
 
     async def _read(self) -> None:

@@ -74,6 +74,7 @@ class Worker:
             self._take(message, self._score)
         elif kind == "cancel":
             self.scheduler.cancel(message["r"])
+            self.link.send({"m": "cancelled", "r": message["r"]})  # also where it had ended: a sign of life
         elif kind == "status":
             self.link.send(self.scheduler.status())
 

@@ -5,7 +5,7 @@ the JSON in ASCII, so that any Unicode, lone surrogates included, arrives as it 
 
 Kernel to worker: `load`, `chat`, `score`, `cancel`, `status`.
 Worker to kernel: `progress`, `ready`, `failed` (loading); `prompt`, `scoring`, `start`, `prompt_logprobs`, `step`,
-`done`, `error` (a request); `status`.
+`done`, `error` (a request); `cancelled` (whatever was to be cancelled, it is over); `status`.
 """
 
 from __future__ import annotations

@@ -26,10 +26,12 @@ def one_line(error: HubError) -> str:
     return str(error)
 
 
-def test_a_file_cut_off_while_it_is_loaded(own_hub: Hub, long_gguf: Path, tmp_path: Path) -> None:
-    """A model whose file is cut off under it goes on or crashes in one line; whole again, it answers as before."""
+@pytest.mark.parametrize("mmap", [True, False])
+def test_a_file_cut_off_while_it_is_loaded(own_hub: Hub, long_gguf: Path, tmp_path: Path, mmap: bool) -> None:
+    """A model whose file is cut off crashes in one line if mapped, else goes on; whole again, it answers as before."""
     path = tmp_path / "cut.gguf"
     shutil.copy(long_gguf, path)
+    own_hub.load(str(path), mmap=mmap)
     expected = own_hub.chat("hi", model=str(path), max_tokens=8, **ENDLESS).text()
     endless = own_hub.chat("go on", model=str(path), **ENDLESS)
     next(iter(endless))
@@ -40,6 +42,7 @@ def test_a_file_cut_off_while_it_is_loaded(own_hub: Hub, long_gguf: Path, tmp_pa
         pass
     endless.stop()
     assert endless.wait(SECONDS)
+    assert (endless.error is not None) == mmap
     if endless.error is not None:
         assert isinstance(endless.error, EngineCrashed)
         assert one_line(endless.error).startswith("the worker of cut died (signal ")

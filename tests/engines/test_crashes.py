@@ -130,3 +130,17 @@ def test_the_worker_knows_no_secret(own_hub: Hub, random_gguf: Path, monkeypatch
     names = {line.split(b"=")[0].decode() for line in environment.split(b"\0") if line}
     assert {"PATH", "OMP_WAIT_POLICY", "GGML_NO_BACKTRACE"} <= names
     assert not [n for n in names if "KEY" in n or "TOKEN" in n or "SECRET" in n]
+
+
+def test_a_worker_that_hangs_is_replaced(own_hub: Hub, long_gguf: Path) -> None:
+    """A stop is answered though the worker is not, and a worker that stays silent is ended: the next one answers."""
+    path = str(long_gguf)
+    response = own_hub.chat("go on", model=path, **ENDLESS)
+    next(iter(response))
+    pid = own_hub.engine(path).pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    response.stop()
+    assert response.wait(SECONDS) and response.interrupted
+    assert gone(pid)
+    assert own_hub.chat("hi", model=path, max_tokens=3, **ENDLESS).text()
