@@ -8,6 +8,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]  # psutil ships no types
 
 import modelhub
+from modelhub.kernels import background
 from modelhub.kernels.response import Response
 
 
@@ -26,7 +27,7 @@ class HubModel:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the worker says of the loaded model: threads, cells, …"""
+        """What the worker says of the loaded model: its threads, …"""
         return self.engine.loaded
 
     @property
@@ -35,6 +36,11 @@ class HubModel:
         pid = self.engine.pid
         assert pid is not None
         return pid
+
+    @property
+    def cells(self) -> int:
+        """Tokens its context can hold for all sequences together."""
+        return int(background.wait(self.engine.status())["cells"])
 
     @property
     def resident(self) -> int:

@@ -79,7 +79,7 @@ class LoneWorker:
 
     @property
     def model(self) -> dict[str, Any]:
-        """What the worker says of the loaded model: threads, cells, …"""
+        """What the worker says of the loaded model: its threads, …"""
         return dict(self._worker.model)
 
     @property

@@ -22,7 +22,7 @@ def measure(options: Options) -> list[Row]:
     for turn in range(options.times(3)):
         with HubModel(path, context=CONTEXT) as model:
             model.ask(words(300, turn), 8)
-            cells = int(model.facts["cells"])
+            cells = model.cells
             held.append(model.resident / 1e6)
             ours.append((model.resident - cells * TOKEN_BYTES) / size)
     with HighLevel(path, n_ctx=CONTEXT) as high_level:

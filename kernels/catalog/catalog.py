@@ -9,6 +9,7 @@ from pathlib import Path
 from modelhub.errors import ModelFileError, ModelNotFound, did_you_mean
 from modelhub.kernels import settings
 from modelhub.kernels.catalog.card import ModelCard, card_of_file
+from modelhub.kernels.protocol.request import short
 
 PACKAGED = Path(__file__).resolve().parent.parent / "models"
 
@@ -57,7 +58,7 @@ class Catalog:
                 return self._card(path, "file")
         known = [c.id for c in self.cards()]
         raise ModelNotFound(
-            f"no model is named {name!r}.{did_you_mean(wanted.removeprefix('local/'), known)} "
+            f"no model is named {short(name)}.{did_you_mean(wanted.removeprefix('local/'), known)} "
             f"There {'is' if len(known) == 1 else 'are'} {', '.join(known) or 'none'}; "
             "the path of a .gguf file works too. Type %models to see them.",
             name=name,

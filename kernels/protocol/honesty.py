@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from modelhub.errors import BadRequest
-from modelhub.kernels.protocol.request import ChatRequest
+from modelhub.kernels.protocol.request import ChatRequest, short
 
 Status = Literal["honoured", "no-op", "rejected"]
 
@@ -122,7 +122,7 @@ def check(request: ChatRequest, engine: str) -> list[str]:
         rule = table[field]
         if rule.status == X and value not in rule.except_values:
             shown = field.removeprefix("x_modelhub.")
-            what = f"{shown}={value!r}" if isinstance(value, str | int | float) else shown
+            what = f"{shown}={short(value)}" if isinstance(value, str | int | float) else shown
             code = "unsupported_value" if rule.except_values else "unsupported_parameter"
             raise BadRequest(f"{what} is not supported by the {engine} engine: {rule.note}", param=shown, code=code)
         if rule.status == N:

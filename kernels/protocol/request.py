@@ -261,7 +261,7 @@ def _in_one_line(error: ValidationError) -> BadRequest:
     for name, problem in zip(names, problems.values(), strict=True):
         what = problem["msg"].removeprefix("Value error, ")
         what = what[0].lower() + what[1:]
-        came = "" if problem["type"] in {"missing", "value_error"} else f"; got {_short(problem['input'])}"
+        came = "" if problem["type"] in {"missing", "value_error"} else f"; got {short(problem['input'])}"
         texts.append(f"{name}: {what}{came}" if name else what)
     return BadRequest("; ".join(texts), param=next((n for n in names if n), ""))
 
@@ -274,6 +274,7 @@ def _path(loc: tuple[int | str, ...]) -> str:
     return ".".join(kept).removeprefix("x_modelhub.")
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A value as messages show it: in ASCII, at most 60 characters."""
     text = ascii(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -58,8 +58,7 @@ class Drawing:
     def score(self, part: Part) -> tuple[int, list[Any]]:
         """Log probabilities of the prompt's tokens that `part` has evaluated the logits for.
 
-        Returns where in the request's prompt they begin, and an entry for each. Raises NoTokenLeft for logits that
-        are not numbers.
+        Returns where in the request's prompt they begin, and an entry for each. Raises NotNumbers.
         """
         choice = part.choice
         assert choice.slot is not None and choice.scored is not None

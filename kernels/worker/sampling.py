@@ -28,7 +28,11 @@ CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)
 
 
 class NoTokenLeft(Exception):
-    """No token may be drawn: all are banned, or the logits are not numbers."""
+    """No token may be drawn: all are banned."""
+
+
+class NotNumbers(NoTokenLeft):
+    """The logits are not numbers."""
 
 
 class Chain:
@@ -181,12 +185,12 @@ class Chain:
 
 
 def check(logits: Row) -> None:
-    """Raise NoTokenLeft where nothing can be drawn from `logits`."""
+    """Raise NoTokenLeft, or NotNumbers, where nothing can be drawn from `logits`."""
     best = logits.max()
     if best == -np.inf:
         raise NoTokenLeft("every token is banned: allow some")
     if not best < np.inf:  # also where it is no number
-        raise NoTokenLeft("the model gave logits that are not numbers: its file is damaged")
+        raise NotNumbers("the model gave logits that are not numbers: its file is damaged")
 
 
 def _look_back(asked: int, window: int) -> int:

@@ -17,7 +17,7 @@ from modelhub.kernels.worker.drawing import Drawing
 from modelhub.kernels.worker.link import Message
 from modelhub.kernels.worker.model import LoadedModel
 from modelhub.kernels.worker.pace import Pace
-from modelhub.kernels.worker.sampling import Chain, NoTokenLeft
+from modelhub.kernels.worker.sampling import Chain, NotNumbers, NoTokenLeft
 from modelhub.kernels.worker.sequence import Choice, Request, common
 from modelhub.kernels.worker.slots import Slots
 from modelhub.kernels.worker.state_files import StateFiles
@@ -171,8 +171,9 @@ class Scheduler:
             assert part.choice.slot is not None
             part.choice.slot.tokens.extend(part.tokens)
             streams += part.choice.pending is not None
-        self._score(batch.parts)
-        self._draw([part for part in batch.parts if part.drawn])
+        damaged = self._score(batch.parts)
+        if self._draw([part for part in batch.parts if part.drawn]) or damaged:
+            self._clean()
         self.pace.learn(streams, batch.size - streams, time.monotonic() - began)
         return True
 
@@ -186,16 +187,18 @@ class Scheduler:
         requests = {s.choice.request.id: s.choice.request for s in self.slots.busy if s.choice is not None}
         self._fail(requests.values(), f"llama.cpp: {why}")
 
-    def _score(self, parts: list[Part]) -> None:
-        """Send the log probabilities of the prompt's tokens that this step has given."""
+    def _score(self, parts: list[Part]) -> bool:
+        """Send the log probabilities of the prompt's tokens that this step gave; whether some were no numbers."""
+        damaged = False
         for part in parts:
             choice, request = part.choice, part.choice.request
             if choice.scored is None or choice.slot is None:
                 continue
             try:
                 at, rows = self._drawing.score(part)
-            except NoTokenLeft as error:
+            except NotNumbers as error:
                 self._fail([request], str(error))
+                damaged = True
                 continue
             if rows:
                 self.send({"m": "prompt_logprobs", "r": request.id, "at": at, "d": rows})
@@ -207,9 +210,11 @@ class Scheduler:
                     self._release(choice, "stop")
                     if request.finished:
                         self._conclude(request)
+        return damaged
 
-    def _draw(self, parts: list[Part]) -> None:
-        """Draw a token for each part and send the step's message."""
+    def _draw(self, parts: list[Part]) -> bool:
+        """Draw a token for each part and send the step's message; whether some logits were no numbers."""
+        damaged = False
         deltas: list[Any] = []
         ended: list[Request] = []
         for part in parts:
@@ -222,6 +227,7 @@ class Scheduler:
                 delta, finish = self._drawing.draw(choice, part.last)
             except NoTokenLeft as error:
                 self._fail([request], str(error))
+                damaged = damaged or isinstance(error, NotNumbers)
                 continue
             deltas.append(delta)
             if finish is not None:
@@ -232,6 +238,7 @@ class Scheduler:
             self.send({"m": "step", "d": deltas})
         for request in ended:
             self._conclude(request)
+        return damaged
 
     # -- places ------------------------------------------------------------------------------------------------------
 
@@ -275,16 +282,29 @@ class Scheduler:
         busy = [s.choice for s in self.slots.busy if s.choice is not None]
         if len(busy) < 2:
             return False
-        newest = max(busy, key=lambda c: (c.request.received, c.index))
-        slot = newest.slot
-        assert slot is not None
-        if newest.pending is not None:  # what it has drawn is evaluated again when there is room for it
-            newest.prompt = [*slot.tokens, newest.pending]
-            newest.pending = None
-        self.slots.release(newest)
-        self.slots.truncate(slot, 0)
-        self.waiting.append(newest)
+        self._wait_again(max(busy, key=lambda c: (c.request.received, c.index)))
         return True
+
+    def _wait_again(self, choice: Choice) -> None:
+        """Take `choice` out of its slot, which is emptied; it goes on where it stands when there is room for it."""
+        slot = choice.slot
+        assert slot is not None
+        if choice.pending is not None:  # what it has drawn is evaluated again
+            choice.prompt = [*slot.tokens, choice.pending]
+            choice.pending = None
+        self.slots.release(choice)
+        self.slots.truncate(slot, 0)
+        self.waiting.append(choice)
+
+    def _clean(self) -> None:
+        """Clear the context's memory, after something that is no number was in it.
+
+        Cells that belong to nobody are multiplied by zero and added, and zero times no number is none.
+        """
+        for slot in self.slots.busy:
+            if slot.choice is not None:
+                self._wait_again(slot.choice)
+        self.slots.clear()
 
     def _release(self, choice: Choice, finish: str) -> None:
         """Take `choice` out of its slot; the slot keeps its tokens as a prefix."""

@@ -122,6 +122,13 @@ class Slots:
         if not slot.tokens:
             slot.key = None
 
+    def clear(self) -> None:
+        """Forget everything, down to the last number; no slot is busy."""
+        lc.llama_memory_clear(self._memory, True)
+        for slot in self.all:
+            slot.tokens.clear()
+            slot.key = None
+
     def undo(self) -> None:
         """Forget what a failed decode may have left in memory."""
         for slot in self.busy:

@@ -236,6 +236,30 @@ def test_nothing_is_drawn_from_what_is_no_number(hub_of_all: Hub, random_gguf: P
     hub_of_all.unload(path)
 
 
+@pytest.mark.parametrize("unified", [False, True])
+def test_a_token_that_is_no_number_spoils_one_request(own_hub: Hub, random_gguf: Path, tmp_path: Path, unified: bool
+                                                      ) -> None:  # fmt: skip
+    """With one damaged row of weights the prompts that have its token fail; what comes after them is as it was."""
+    file = GgufFile(random_gguf)
+    at, width = file.tensor("token_embd.weight"), 64
+    row = 3 + ord("x")  # behind three control tokens, the bytes
+    begin = at.offset + 4 * width * row
+    file.data = file.data[:begin] + struct.pack("<f", math.nan) * width + file.data[begin + 4 * width :]
+    path = str(file.write(tmp_path / "row.gguf"))
+    own_hub.load(path, kv_unified=unified, slots=2)
+    banned = {0: -100, 1: -100, 2: -100, row: -100}
+    ask = {"model": path, "temperature": 0, "max_tokens": 20, "logit_bias": banned}
+    sound = own_hub.chat("hello there", **ask).text()
+    for prompt in ("hello x there", "x", "hello there, x " * 9):
+        with pytest.raises(EngineFailed, match="not numbers"):
+            own_hub.chat(prompt, **ask).text()
+        assert own_hub.chat("hello there", **ask).text() == sound
+    answers = [own_hub.chat(p, **ask) for p in ("hello there", "x again", "hello there")]
+    assert answers[1].wait(SECONDS) and isinstance(answers[1].error, EngineFailed)
+    assert all(a.wait(SECONDS) for a in answers)
+    assert own_hub.chat("hello there", **ask).text() == sound
+
+
 @pytest.mark.parametrize("name", ANSWER)
 def test_a_file_that_is_only_odd(outcomes: dict[str, Future[str]], name: str) -> None:
     """What does no harm is loaded and answers; a NUL ends a text, and a template that is none is ChatML."""

@@ -1,0 +1,152 @@
+"""The tables of docs/engine.md, made from the code: `python -m docs.tables` writes them into it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from modelhub.kernels.protocol.honesty import LOCAL
+from modelhub.kernels.protocol.load_params import LOAD_NAMES, RULES
+from modelhub.kernels.protocol.plan import DEFAULTS
+from modelhub.kernels.protocol.request import ChatRequest, Extension
+from modelhub.magics.models import LOAD
+
+PAGE = Path(__file__).with_name("engine.md")
+
+# In the order in which they run: the name in response.debug["sampling"], and the fields that make it up.
+SAMPLERS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("ignore_eos", ("ignore_eos",)),
+    ("min_tokens", ("min_tokens",)),
+    ("suppress", ("suppress",)),
+    ("logit_bias", ("logit_bias", "logit_bias_by_text")),
+    ("penalties", ("repeat_penalty", "frequency_penalty", "presence_penalty", "repeat_last_n")),
+    (
+        "dry",
+        ("dry_multiplier", "dry_base", "dry_allowed_length", "dry_penalty_last_n", "dry_sequence_breakers"),
+    ),
+    ("top_n_sigma", ("top_n_sigma",)),
+    ("top_k", ("top_k",)),
+    ("typical_p", ("typical_p", "min_keep")),
+    ("top_p", ("top_p",)),
+    ("min_p", ("min_p",)),
+    ("xtc", ("xtc_probability", "xtc_threshold")),
+    ("temperature", ("temperature", "dynatemp_range", "dynatemp_exponent")),
+    ("mirostat", ("mirostat", "mirostat_tau", "mirostat_eta")),
+    ("draw", ("seed",)),
+)
+NOT_OF_A_SAMPLER = {"post_sampling_probs", "prompt_logprobs", "cache_prompt", "chat_template_kwargs"}
+DRAWN = "drawn, and reported"  # what a seed is where none is given
+
+
+def tables() -> dict[str, str]:
+    """Each table by its name, as Markdown."""
+    return {"samplers": _samplers(), "fields": _fields(), "load parameters": _load()}
+
+
+def filled(page: str) -> str:
+    """`page` with its tables as the code has them. Raises ValueError where one has no place in it."""
+    for name, table in tables().items():
+        begin, end = f"<!-- {name} -->", f"<!-- end {name} -->"
+        place = re.compile(f"(?<={re.escape(begin)}\n).*?(?={re.escape(end)})", re.DOTALL)
+        page, found = place.subn(lambda _: table, page)  # noqa: B023 - called before the next turn
+        if found != 1:
+            raise ValueError(f"{PAGE.name} must have {begin} and {end}, once")
+    return page
+
+
+def accepted(field: str) -> str:
+    """What a request field may be, in words, from the request's own schema."""
+    properties = {**Extension.model_json_schema()["properties"], **ChatRequest.model_json_schema()["properties"]}
+    return _words(properties[field])
+
+
+def _samplers() -> str:
+    rows = []
+    for number, (name, fields) in enumerate(SAMPLERS, 1):
+        for field in fields:
+            first = field == fields[0]
+            default = DRAWN if field == "seed" else _shown(DEFAULTS[field])
+            rows.append((str(number) if first else "", f"`{name}`" if first else "", f"`{field}`", default,
+                         accepted(field)))  # fmt: skip
+    return _table(("", "sampler", "field", "default", "may be"), rows)
+
+
+def _fields() -> str:
+    rows = []
+    for field, rule in LOCAL.items():
+        values = ", ".join(f"`{v}`" for v in rule.except_values)
+        status = f"{rule.status}, but for {values}: no-op" if values else rule.status
+        rows.append((f"`{field}`", status, rule.note))
+    return _table(("field", "is", ""), rows)
+
+
+def _load() -> str:
+    helps = {option.flags[-1][2:].replace("-", "_"): option for option in LOAD}
+    others: dict[str, list[str]] = {}
+    for name, ours in LOAD_NAMES.items():
+        if ours is not None and ours != name:
+            others.setdefault(ours, []).append(f"`{name}`")
+    rows = []
+    for name, rule in RULES.items():
+        option = helps[name]
+        flags = " ".join(f"`{flag}`" for flag in option.flags)
+        rows.append((f"`{name}`", flags, rule.expected, option.help, ", ".join(others.get(name, ()))))
+    return _table(("in Python", "in `%models load`", "must be", "", "elsewhere called"), rows)
+
+
+def _words(schema: dict[str, Any]) -> str:
+    kinds = [s for s in schema.get("anyOf", [schema]) if s.get("type") != "null"]
+    kind = kinds[0]
+    if "enum" in kind:
+        return _listed([_shown(v) for v in kind["enum"]])
+    if kind["type"] == "boolean":
+        return "true or false"
+    if kind["type"] == "array":
+        most = f"up to {kind['maxItems']} " if "maxItems" in kind else ""
+        longest = kind["items"].get("maxLength")
+        return f"{most}texts" + (f" of up to {longest} characters" if longest else "")
+    if kind["type"] == "object":
+        values = kind.get("additionalProperties") or next(iter(kind["patternProperties"].values()))
+        return f"names to numbers, {_range(values)}"
+    return ("a whole number, " if kind["type"] == "integer" else "") + _range(kind)
+
+
+def _range(schema: dict[str, Any]) -> str:
+    low, above = schema.get("minimum"), schema.get("exclusiveMinimum")
+    high, below = schema.get("maximum"), schema.get("exclusiveMaximum")
+    if below is not None and abs(below) >= 1 << 63:
+        return "64 bits with a sign"
+    begin = f"above {_number(above)}" if above is not None else _number(low)
+    return f"{begin} to {_number(high)}" if high is not None else f"from {begin}"
+
+
+def _number(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == {} or value == []:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list):
+        return ", ".join(f"`{v!r}`" if isinstance(v, str) else str(v) for v in value)
+    return f"`{value}`" if isinstance(value, str | dict) else str(value)
+
+
+def _listed(words: list[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = list(head)
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(filled(PAGE.read_text("utf-8")), "utf-8")

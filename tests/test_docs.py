@@ -1,0 +1,84 @@
+"""docs/engine.md says what is true: its tables are made from the code, its order of samplers is the one that runs."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from docs.tables import NOT_OF_A_SAMPLER, PAGE, SAMPLERS, accepted, filled
+from modelhub.errors import BadRequest
+from modelhub.kernels.hub import Hub
+from modelhub.kernels.protocol.plan import DEFAULTS
+from modelhub.kernels.protocol.request import ChatRequest
+
+ON = {
+    "min_tokens": 1, "suppress": ["zebra"], "logit_bias_by_text": {"Blue": 1}, "frequency_penalty": 0.1,
+    "dry_multiplier": 0.5, "top_n_sigma": 3, "top_k": 50, "typical_p": 0.99, "top_p": 0.9, "min_p": 0.01,
+    "xtc_probability": 0.1, "temperature": 0.8,
+}  # fmt: skip
+
+
+def chain(hub: Hub, **options: object) -> list[str]:
+    """The names of the samplers that ran, without their values."""
+    response = hub.chat("Name a colour.", seed=1, max_tokens=2, **options)
+    response.text()
+    return [re.match(r"\w+?(?=_[12]\(|\(|$)", name)[0] for name in response.debug["sampling"]]  # type: ignore[index]  # each has a name
+
+
+def test_the_tables_are_the_codes() -> None:
+    """Every table of the page is what the code says: `python -m docs.tables` writes them."""
+    page = PAGE.read_text("utf-8")
+    assert filled(page) == page, "type: python -m docs.tables"
+    assert page.count("| `x_modelhub.") > 30
+
+
+def test_the_order_is_the_one_that_runs(hub: Hub) -> None:
+    """With every sampler on, the chain that ran is the page's table from top to bottom."""
+    names = [name for name, _ in SAMPLERS]
+    assert chain(hub, **ON) == [n for n in names if n not in {"ignore_eos", "mirostat"}]
+
+
+def test_what_stands_below_the_table(hub: Hub) -> None:
+    """Greedy has what comes before the filters; mirostat takes the place of 7 to 12 and of the draw."""
+    names = [name for name, _ in SAMPLERS]
+    assert chain(hub, **{**ON, "temperature": 0}) == [*names[1:6], "greedy"]
+    assert chain(hub, **ON, mirostat=2, ignore_eos=True) == ["ignore_eos", *names[2:6], "temperature", "mirostat"]
+
+
+def test_every_sampling_field_is_in_the_table() -> None:
+    """No field that a chain is made of is left out of the table, and none stands there twice."""
+    fields = [field for _, fields in SAMPLERS for field in fields]
+    assert sorted(fields) == sorted({*DEFAULTS, "seed"} - NOT_OF_A_SAMPLER)
+
+
+@pytest.mark.parametrize(
+    ("field", "said", "good", "bad"),
+    [
+        ("temperature", "0 to 2", [0, 2], [-0.1, 2.1]),
+        ("mirostat_tau", "above 0 to 100", [0.1, 100], [0, 101]),
+        ("top_k", "a whole number, 0 to 1,000,000", [0, 1_000_000], [-1, 1.5]),
+        ("repeat_last_n", "a whole number, from -1", [-1, 9999], [-2]),
+        ("mirostat", "0, 1 or 2", [0, 2], [3]),
+        ("seed", "a whole number, 64 bits with a sign", [-(1 << 63), (1 << 63) - 1], [1 << 63]),
+        ("ignore_eos", "true or false", [True], [2]),
+        ("suppress", "up to 64 texts", [["a"] * 64], [["a"] * 65]),
+    ],
+)
+def test_a_range_in_words_is_the_range(field: str, said: str, good: list[object], bad: list[object]) -> None:
+    """What the table says of a field is what a request accepts."""
+    assert accepted(field) == said
+    for value in good:
+        ChatRequest.make(model="m", messages=[{"role": "user", "content": "q"}], **{field: value})
+    for value in bad:
+        with pytest.raises(BadRequest):
+            ChatRequest.make(model="m", messages=[{"role": "user", "content": "q"}], **{field: value})
+
+
+def test_what_it_links_to_exists() -> None:
+    """Every file that the page points to, or names as a test, is there."""
+    page = PAGE.read_text("utf-8")
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", page):
+        assert (PAGE.parent / target).exists(), target
+    for target in re.findall(r"`((?:tests|notebooks)/[\w/.]+)`", page):
+        assert (PAGE.parent.parent / target).exists(), target
