@@ -83,14 +83,29 @@ class Scheduler:
     def score(self, message: Message, tokens: list[int], windows: list[tuple[int, int, int]]) -> None:
         """Take a text of which only log probabilities are wanted.
 
-        `windows` are (begin, end, first token whose log probability counts), by their place in `tokens`. Raises Busy.
+        `windows` are (begin, end, first token whose log probability counts), by their place in `tokens`. Where the
+        model has a begin-of-text token, each window begins with it, in the place of its own first. Raises Busy.
         """
         request = Request(message["r"], tokens, message["plan"], time.monotonic())
-        for index, (begin, end, counted) in enumerate(windows):
-            choice = Choice(request, index, StreamText(), tokens[begin:end], scored=counted - begin, begin=begin)
-            request.choices.append(choice)
+        request.windows.extend(enumerate(windows))
+        # As many windows at once as there are slots: a text may have thousands, and whoever is next is looked for
+        # among all that wait.
+        while request.windows and len(request.choices) < len(self.slots.all):
+            self._next_window(request)
         self._enter(request)
         self._begin(request, [])
+
+    def _next_window(self, request: Request) -> Choice:
+        """Make a choice of the next window of a scored text, in the place of one that is done."""
+        index, (begin, end, counted) = request.windows.popleft()
+        window = request.prompt[begin:end]
+        if self.model.vocabulary.adds_bos:
+            window[0] = request.prompt[0]
+        choice = Choice(request, index, StreamText(), window, scored=counted - begin, begin=begin)
+        request.choices = [c for c in request.choices if c.finish is None]
+        request.choices.append(choice)
+        request.queued = time.monotonic()
+        return choice
 
     def _enter(self, request: Request) -> None:
         if len(self.requests) >= QUEUE_LIMIT:
@@ -208,6 +223,8 @@ class Scheduler:
                 if choice.chain is None:
                     request.evaluated = time.monotonic()
                     self._release(choice, "stop")
+                    if request.windows:
+                        self.waiting.append(self._next_window(request))
                     if request.finished:
                         self._conclude(request)
         return damaged
@@ -266,7 +283,7 @@ class Scheduler:
         Choices of one prompt wait until the first of them has read it: then it can be copied whole.
         """
         ready = [c for c in self.waiting if not (c.index and c.chain and c.request.choices[0].evaluating)]
-        return min(ready, key=lambda c: (c.request.running, c.request.received, c.index), default=None)
+        return min(ready, key=lambda c: (c.request.running, c.request.queued, c.index), default=None)
 
     def _on_disk(self, choice: Choice) -> str | None:
         """The key under which more of the prompt is kept on disk than is in memory; None where there is none."""

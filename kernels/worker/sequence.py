@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,7 +49,8 @@ def common(one: list[int], other: list[int]) -> int:
 class Request:
     """One request: its prompt, its limits, its choices and the times of its stages (seconds, monotonic).
 
-    A request that only scores a text draws nothing; its choices are the windows of the text.
+    A request that only scores a text draws nothing; its choices are windows of the text, as many as there
+    are slots.
     """
 
     id: int
@@ -57,10 +59,16 @@ class Request:
     received: float
     template_seconds: float = 0.0
     choices: list[Choice] = field(default_factory=list)
+    windows: deque[tuple[int, tuple[int, int, int]]] = field(default_factory=deque)  # of a scored text, still to come
+    queued: float = 0.0  # when it came, or a scored text's next window: behind those who came meanwhile
     admitted: float = 0.0
     evaluated: float = 0.0  # when the prompt's last token had been evaluated
     cached: int = 0  # prompt tokens that were in memory already
     restored: int = 0  # those of them that came from disk
+
+    def __post_init__(self) -> None:
+        """A request queues from when it came."""
+        self.queued = self.received
 
     @property
     def finished(self) -> bool:

@@ -60,7 +60,9 @@ class Slots:
             return True
         if self._separate:
             return len(busy) < len(self.all)
-        return sum(len(s.tokens) for s in busy) + tokens + SPARE_CELLS <= self._cells
+        # What they have still to read counts as well, or two of them could take turns at pushing each other out.
+        held = sum(max(len(s.tokens), len(s.choice.prompt)) for s in busy if s.choice is not None)
+        return held + tokens + SPARE_CELLS <= self._cells
 
     def usable(self, slot: Slot, prompt: list[int]) -> int:
         """How much of the beginning of `prompt` need not be read with what `slot` holds.

@@ -212,7 +212,8 @@ def test_tab_and_help(room: Kernel) -> None:
     assert set(room.complete("%perplexity --")) == {o.flags[-1] for o in OPTIONS}
     assert room.complete("%%perplexity -m tin") == ["tiny-chat"]
     here = Path(__file__)
-    assert room.complete(f"%perplexity --file {here.parent}/test_perplex") == [str(here)]
+    text = f"%perplexity --file {here.parent}/test_perplex"
+    assert complete(text, len(text)) == (f"{here.parent}/test_perplex", [str(here)])
     text = "%perplexity --window "
     assert complete(text, len(text)) is None
     assert help_text(OPTIONS) in HELP

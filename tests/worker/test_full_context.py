@@ -9,7 +9,7 @@ import pytest
 
 from modelhub.errors import BadRequest
 from modelhub.kernels.hub import Hub
-from tests.worker.asking import Asker, raw, sure
+from tests.worker.asking import SECONDS, Asker, raw, sure
 
 TIES = {"logprobs": True, "top_logprobs": 5}
 CELLS = 1024
@@ -69,3 +69,14 @@ def test_cells_are_for_sharing(small: Asker) -> None:
     """Cells to share and a layout without sharing do not go together; one line says so."""
     with pytest.raises(BadRequest, match="cells is for sequences that share them"):
         small.hub.load(str(small.path), kv_unified=False, cells=4096)
+
+
+def test_a_text_as_long_as_the_context_and_questions_beside_it(small: Asker) -> None:
+    """Where a long text and a question cannot be held together they take turns, and both come to their end."""
+    small.hub.load(str(small.path), kv_unified=True, cells=512, context=512)
+    long = [small("word1 word2 " * 38, max_tokens=4) for _ in range(2)]
+    short = [small(f"{i} what " * 9, max_tokens=30) for i in range(4)]
+    for response in [*short, *long]:
+        assert response.wait(SECONDS), "still pushing each other out"
+        assert response.error is None and response.partial()
+    assert long[0].usage()["prompt_tokens"] > 450

@@ -23,6 +23,8 @@ from tests.worker.asking import ENDLESS, SECONDS, Asker, first_text
 NOISE = 0.01  # nats: what the place in memory and the neighbours in a batch change
 TEXT = "the other thing that there is, and then some more of it: word9 word12!"
 CONTROL_AND_BYTES = 3 + 256  # tokens that every random model has
+ENDLESS_TEXT = "abcd" * 10_000  # takes seconds to read
+MOST_STEPS = 40_000 // 512 - 10  # fewer than reading it to its end takes, 512 tokens at a time at most
 BARE = "{{ messages[0].content }}"
 
 
@@ -38,6 +40,12 @@ def values(result: Perplexity) -> list[float]:
 
 def idle(hub: Hub) -> bool:
     return all(row["requests"] == [] for row in hub.status())
+
+
+def steps(ask: Asker) -> int:
+    """How many batches the model has evaluated."""
+    (row,) = [row for row in ask.hub.status() if row["model"] == f"local/{ask.path.stem}"]
+    return int(row["steps"])
 
 
 def test_it_is_what_prompt_logprobs_say(hub: Hub, bare_gguf: Path) -> None:
@@ -150,10 +158,15 @@ def test_a_begin_token_counts_for_nothing_and_gives_the_first_one_a_value(
     path = file.set("tokenizer.ggml.bos_token_id", "u32", 0).write(tmp_path / "begins.gguf")
     text = "<|endoftext|> that"
     result = hub.perplexity(text, model=str(path))
-    hub.unload(str(path))
     assert result.entries[0]["id"] == 0 and result.entries[0]["bytes"] == [] and result.begins
     assert b"".join(bytes(e["bytes"]) for e in result.entries) == text.encode()
     assert result.bytes == len(text) and result.warnings == []
+    letters = "".join(chr(97 + i * i * 7 % 26) for i in range(90))
+    windows = hub.perplexity(letters, model=str(path), window=16, stride=8)
+    last = hub.perplexity(letters[-15:], model=str(path))
+    hub.unload(str(path))
+    assert windows.entries[0]["id"] == last.entries[0]["id"] == 0
+    assert values(windows)[-3:] == pytest.approx(values(last)[-3:], abs=NOISE), "each window begins with it"
 
 
 def test_it_is_plain_data_and_one_line(hub: Hub, random_gguf: Path) -> None:
@@ -236,6 +249,19 @@ def test_a_chat_beside_it_is_answered(ask_long: Asker) -> None:
     assert endless.wait(SECONDS)
 
 
+def test_thousands_of_windows_wait_for_nobody(ask_long: Asker) -> None:
+    """Of a text of many windows no more wait at once than there are slots: finding who is next stays cheap."""
+    waiting: list[int] = []
+
+    def look(_progress: Progress) -> None:
+        (row,) = [row for row in ask_long.hub.status() if row["model"] == "local/long"]
+        waiting.append(row["waiting"])
+
+    result = ask_long.hub.perplexity("abcd" * 2500, model=str(ask_long.path), window=16, stride=8, progress=look)
+    assert result.windows == 1249 and result.tokens == 9_999
+    assert waiting and max(waiting) <= 16
+
+
 def test_progress_counts_tokens(ask_long: Asker) -> None:
     """Progress says how many of how many tokens were read, and only goes on."""
     seen: list[Progress] = []
@@ -253,10 +279,13 @@ def test_an_interrupt_stops_it(ask_long: Asker) -> None:
         if progress.part is not None and 0 < progress.part < 1:
             raise KeyboardInterrupt
 
+    hub.load(name)
+    before = steps(ask_long)
     with pytest.raises(Stopped, match="what came is dropped"):
-        hub.perplexity("abcd" * 10_000, model=name, progress=interrupt)
+        hub.perplexity(ENDLESS_TEXT, model=name, progress=interrupt)
     while not idle(hub):
         pass
+    assert steps(ask_long) - before < MOST_STEPS
     assert hub.perplexity(TEXT, model=name).tokens > 10
 
 
@@ -267,10 +296,13 @@ def test_it_can_be_awaited_and_cancelled(ask_long: Asker) -> None:
     async def both() -> Perplexity:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
-                await hub.aperplexity("abcd" * 10_000, model=name)
+                await hub.aperplexity(ENDLESS_TEXT, model=name)
         return await hub.aperplexity(TEXT, model=name)
 
+    hub.load(name)
+    before = steps(ask_long)
     result = asyncio.run(both())
-    assert values(result) == pytest.approx(values(hub.perplexity(TEXT, model=name)), abs=NOISE)
     while not idle(hub):
         pass
+    assert steps(ask_long) - before < MOST_STEPS
+    assert values(result) == pytest.approx(values(hub.perplexity(TEXT, model=name)), abs=NOISE)
