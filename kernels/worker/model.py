@@ -20,6 +20,7 @@ from modelhub.kernels.worker.vocabulary import Vocabulary
 
 SMALL_BYTES = 64 * 1024 * 1024  # below this a second thread costs more than it brings
 UNQUANTISED = (0, 1, 32)  # llama.h, enum llama_ftype: F32, F16, BF16
+BF16 = 30  # ggml.h, GGML_TYPE_BF16: the one type of the cache that llama-cpp-python 0.3.36 has no name for
 GUESSED = 1024  # a bit of llama_ftype: the file does not say and llama.cpp guessed from its tensors
 
 # (mapped, locked) as llama.h's enum llama_load_mode
@@ -203,7 +204,7 @@ class LoadedModel:
         params.n_threads = params.n_threads_batch = self.threads
         params.flash_attn_type = FLASH_ATTENTION[self._flash()]
         params.type_k, params.type_v = (
-            getattr(lc, f"GGML_TYPE_{load[name].upper()}") for name in ("cache_type_k", "cache_type_v")
+            getattr(lc, f"GGML_TYPE_{load[name].upper()}", BF16) for name in ("cache_type_k", "cache_type_v")
         )
         params.rope_scaling_type = ROPE_SCALING[load["rope_scaling"]]
         params.rope_freq_base = float(load["rope_freq_base"])

@@ -69,6 +69,14 @@ def test_quantised_keys_and_values_answer(own_hub: Hub, wide_gguf: Path, kind: s
     assert text(own_hub, wide_gguf)
 
 
+@pytest.mark.parametrize("kind", FLOATS)
+def test_keys_and_values_that_are_not_quantised_answer(own_hub: Hub, wide_gguf: Path, kind: str) -> None:
+    """Every other type is taken for both, with flash attention left off."""
+    facts = loaded(own_hub, wide_gguf, cache_type_k=kind, cache_type_v=kind)
+    assert (facts["cache_type_k"], facts["cache_type_v"], facts["flash_attn"]) == (kind, kind, "off")
+    assert text(own_hub, wide_gguf)
+
+
 def test_quantised_weights_are_not_mapped(own_hub: Hub, tmp_path: Path) -> None:
     """On a CPU a quantised file is read, one of floats mapped; what is said by hand holds."""
     path = write(tmp_path / "q4.gguf", Shape(width=128, heads=2, kv_heads=1, quant="Q4_0"))
