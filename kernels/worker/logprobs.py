@@ -6,7 +6,7 @@ Natural logarithms, from the logits of the step itself before any sampling filte
 from __future__ import annotations
 
 import ctypes
-from functools import lru_cache
+import math
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from llama_cpp import llama_cpp as lc
 
 from modelhub.kernels.worker.vocabulary import Vocabulary
 
-BLOCK = 256  # numbers a block of which only the largest is looked at first
+BLOCK = 128  # numbers a block of which only the largest is looked at first
+_PIECE = np.empty(8192, np.float32)  # to work in: one thread draws
 UNLIKELY = -9999.0  # OpenAI's value for what is so unlikely that its logarithm says nothing
 
 Row = np.ndarray[Any, np.dtype[np.float32]]
@@ -40,36 +41,39 @@ def chosen_and_top(logits: Row, chosen: int, k: int) -> tuple[float, list[tuple[
     `logits` has shape (vocabulary,), float32. Equal values are ordered by token id. The cost is a few passes over the
     row, never a sort of it: see `_best`.
     """
-    shifted, raised, _ = _scratch(logits.size)
-    np.subtract(logits, logits.max(), out=shifted)
-    log_sum = float(np.log(np.exp(shifted, out=raised).sum()))
-    value = min(max(float(shifted[chosen]) - log_sum, UNLIKELY), 0.0)
+    log_sum = _log_sum(logits)
+    value = min(max(float(logits[chosen]) - log_sum, UNLIKELY), 0.0)
     if not k:
         return value, []
-    best = _best(shifted, k)
-    values = np.clip(shifted[best].astype(np.float64) - log_sum, UNLIKELY, 0.0)
+    best = _best(logits, k)
+    values = np.clip(logits[best].astype(np.float64) - log_sum, UNLIKELY, 0.0)
     return value, list(zip(best.tolist(), values.tolist(), strict=True))
 
 
-@lru_cache(maxsize=2)
-def _scratch(size: int) -> tuple[Row, Row, np.ndarray[Any, np.dtype[np.bool_]]]:
-    """Arrays to work in: made anew for every token they would cost as much as the work."""
-    return np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.bool_)
+def _log_sum(row: Row) -> float:
+    """The logarithm of the sum of exponentials, in pieces that stay in the processor's nearest memory."""
+    top = row.max()
+    total = 0.0
+    for begin in range(0, row.size, _PIECE.size):
+        piece = row[begin : begin + _PIECE.size]
+        work = np.subtract(piece, top, out=_PIECE[: piece.size])
+        total += float(np.exp(work, out=work).sum())
+    return float(top) + math.log(total)
 
 
 def _best(row: Row, k: int) -> np.ndarray[Any, np.dtype[np.int64]]:
     """The places of the k largest of `row`, largest first.
 
     The k-th largest of the maxima of many blocks is no larger than the k-th largest of all, so only what reaches it
-    is sorted: 22 µs at 32,000 tokens where a partition of the row takes 285 (numpy 2.4).
+    is sorted: 20 µs at 32,000 tokens where a partition of the row takes 285 (numpy 2.4).
     """
     height = min(BLOCK, row.size // (4 * k))
-    candidates = np.arange(row.size)
-    if height > 1:
+    if height < 2:
+        candidates = np.arange(row.size)
+    else:
         width = row.size // height
         maxima = row[: height * width].reshape(height, width).max(axis=0)
-        reaching = _scratch(row.size)[2]
-        candidates = np.flatnonzero(np.greater_equal(row, np.partition(maxima, width - k)[width - k], out=reaching))
+        candidates = np.flatnonzero(row >= np.partition(maxima, width - k)[width - k])
     return candidates[np.lexsort((candidates, -row[candidates]))[:k]]
 
 

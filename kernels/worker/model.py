@@ -126,9 +126,9 @@ class LoadedModel:
             "parameters": int(lc.llama_model_n_params(self.model)),
             "size": int(lc.llama_model_size(self.model)),
             "trained_context": self.trained_context,
+            **self._load,
             "cells": int(lc.llama_n_ctx(self.context)),
             "slot_cells": int(lc.llama_n_ctx_seq(self.context)),  # the most of them that one sequence can have
-            **self._load,
             "context": self.context_length,
             "threads": self.threads,
             "ubatch": int(lc.llama_n_ubatch(self.context)),

@@ -8,13 +8,14 @@ quickest in sum is kept.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 
 GAP = 4.5  # a step with prompt tokens beside streams may take so many times a step without
 FIRST_CHUNK = 32  # prompt tokens beside streams while nothing is known yet
 LEAST_CHUNK = 16  # fewer make the newcomer wait for long and relieve nobody
 REMEMBERED = 4  # steps of one width; the quickest counts, because noise only ever adds
-TRIES = 2  # steps with which an untried width is tried
+SETTLED = 16  # steps of all streams together before narrower batches are tried: a short answer never pays for it
+LOOK = 64  # steps between two looks at how all of them together would do, while fewer are taken
 AGAIN = 1000  # steps after which what was learnt is learnt anew: histories grow, neighbours come and go
 WORTH = 1.05  # a narrower batch must be so much quicker in sum to be taken
 
@@ -26,16 +27,19 @@ class Pace:
         """Nothing is known yet."""
         self._steps: dict[int, deque[float]] = {}  # width -> seconds of its last steps
         self._prompt: deque[float] = deque(maxlen=REMEMBERED)  # seconds a prompt token
+        self._counts: Counter[int] = Counter()  # width -> steps of it
         self._age = 0
 
     def learn(self, streams: int, prompt_tokens: int, seconds: float) -> None:
         """A step with so many streams and prompt tokens took so long."""
         if not prompt_tokens:
             self._steps.setdefault(streams, deque(maxlen=REMEMBERED)).append(seconds)
+            self._counts[streams] += 1
             self._age += 1
             if self._age >= AGAIN:
                 self._age = 0
                 self._steps.clear()
+                self._counts.clear()
         elif not streams:
             self._prompt.append(seconds / prompt_tokens)
         elif (usual := self.seconds(streams)) is not None:
@@ -56,12 +60,12 @@ class Pace:
 
     def width(self, streams: int) -> int:
         """How many of so many running streams to evaluate together now."""
-        if streams < 2 or len(self._steps.get(streams, ())) < TRIES:
+        if streams < 2 or self._counts[streams] < SETTLED or self._age % LOOK == 0:
             return streams
         widths = [streams]
         narrower = 1
         while narrower < streams:
-            if len(self._steps.get(narrower, ())) < TRIES:
+            if narrower not in self._steps:
                 return narrower
             widths.append(narrower)
             narrower *= 2

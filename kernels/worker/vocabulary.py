@@ -56,10 +56,7 @@ class Vocabulary:
         """The text of `token` and, where the text alone does not say them, its bytes; control tokens have none."""
         known = self._spelled.get(token)
         if known is None:
-            piece = self.piece(token)
-            text = piece.decode("utf-8", "replace") if piece else self.name(token)
-            raw = None if piece and text.encode() == piece else list(piece)
-            known = self._spelled[token] = (text, raw)
+            known = self._spelled[token] = self._spell(token)
         return known
 
     @cached_property
@@ -99,6 +96,15 @@ class Vocabulary:
     def eos(self) -> str:
         """The end-of-text token's text, or an empty string."""
         return self.name(lc.llama_vocab_eos(self.pointer))
+
+    def _spell(self, token: int) -> tuple[str, list[int] | None]:
+        piece = self._read(token, False)
+        if not piece:
+            return self.name(token), []
+        try:
+            return piece.decode(), None
+        except UnicodeDecodeError:
+            return piece.decode("utf-8", "replace"), list(piece)
 
     @cached_property
     def _sorted(self) -> list[tuple[bytes, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -72,11 +73,13 @@ def test_cells_are_for_sharing(small: Asker) -> None:
 
 
 def test_a_text_as_long_as_the_context_and_questions_beside_it(small: Asker) -> None:
-    """Where a long text and a question cannot be held together they take turns, and both come to their end."""
+    """A window of a scored text that fills the context, and questions: they take turns, and all come to their end."""
     small.hub.load(str(small.path), kv_unified=True, cells=512, context=512)
-    long = [small("word1 word2 " * 38, max_tokens=4) for _ in range(2)]
-    short = [small(f"{i} what " * 9, max_tokens=30) for i in range(4)]
-    for response in [*short, *long]:
-        assert response.wait(SECONDS), "still pushing each other out"
-        assert response.error is None and response.partial()
-    assert long[0].usage()["prompt_tokens"] > 450
+    with ThreadPoolExecutor(1) as pool:
+        ask = {"model": str(small.path), "window": 500, "stride": 250}
+        scored = pool.submit(small.hub.perplexity, "word1 of " * 150, **ask)
+        short = [small(f"{i} what " * 9, max_tokens=30) for i in range(6)]
+        for response in short:
+            assert response.wait(SECONDS), "still pushing each other out"
+            assert response.error is None and response.partial()
+        assert scored.result(SECONDS).windows > 3
