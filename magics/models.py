@@ -41,7 +41,7 @@ LOAD = (
     Option(("--gpu-layers",), "layers to put on the GPU, default: as many as fit", "auto|N", whole_or_auto),
     Option(("--threads",), "threads, default: the cores that nobody else keeps busy", "auto|N", whole_or_auto),
     Option(("--batch",), "prompt tokens evaluated in one step, default 512", "N", whole),
-    Option(("--ubatch",), "prompt tokens computed at once, default 128, on a GPU as --batch", "auto|N", whole_or_auto),
+    Option(("--ubatch",), "prompt tokens computed at once, default 128 or 64, on a GPU as --batch", "auto|N", whole_or_auto),
     Option(("--slots",), "sequences held in memory at once, default 16", "N", whole),
     Option(("--kv-unified",), "one memory for all sequences, or one for each; default: by size", SWITCH, on_or_off),
     Option(

@@ -29,7 +29,8 @@ class LoadParams:
     gpu_layers: layers to put on the GPU; -1 is as many as fit in its free memory, measured when it is loaded.
     threads: for decoding and prompts; 0 is the physical cores this process may use, less those that others keep busy.
     batch: prompt tokens evaluated in one step, 1 to 4096.
-    ubatch: prompt tokens computed at once, at most `batch`; 0 is 128 on a CPU and `batch` on a GPU.
+    ubatch: prompt tokens computed at once, at most `batch`; 0 is 128 on a CPU, 64 for large weights,
+        and `batch` on a GPU.
     slots: sequences held in memory at once, running or as prefixes, 1 to 64.
     kv_unified: True: all sequences share the context's cells; False: each slot has a whole context of its own;
         None: separate where that is small, shared otherwise.

@@ -22,6 +22,8 @@ USABLE = 0.9  # of the free memory: the rest is for everybody else, or the syste
 MIN_CONTEXT = 2048
 STEP = 256  # contexts are multiples of it, as llama.cpp rounds them
 UBATCH_ON_CPU = 128  # as fast as 512 there, and a quarter of its memory
+UBATCH_OF_LARGE = 64  # on a CPU, 2 % slower than 128 with 1.1B weights: half the memory, and a stop is heard sooner
+LARGE = 512 << 20  # bytes of weights
 AUTO_SEPARATE = True  # whether the layout is chosen by size; else it is shared
 
 
@@ -86,7 +88,8 @@ class _Fitting:
         self.net, self.load, self.host = net, load, host
         self.layers = net.layers + 1  # what comes behind the last one counts as a layer, as llama.cpp counts
         self.wanted = int(load["gpu_layers"]) if gpus else 0
-        self.ubatch = min(load["batch"], load["ubatch"] or (load["batch"] if self.wanted else UBATCH_ON_CPU))
+        usual = load["batch"] if self.wanted else UBATCH_OF_LARGE if net.size > LARGE else UBATCH_ON_CPU
+        self.ubatch = min(load["batch"], load["ubatch"] or usual)
         reserve = GPU_RESERVE + 4 * net.vocabulary * self.ubatch
         self.graphics = sum(max(0, free - reserve) for free in gpus)
         self.measured = any(gpus)

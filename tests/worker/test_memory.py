@@ -112,7 +112,8 @@ def test_on_a_gpu_the_context_follows_its_memory() -> None:
     assert fitted(gpus=[12 * GB], host=64 * GB).context < 131_072
     assert fitted(gpus=[80 * GB], host=8 * GB).ubatch == 512
     assert fitted(gpus=[80 * GB], ubatch=64).ubatch == 64
-    assert fitted().ubatch == 128
+    assert fitted().ubatch == 64
+    assert fitted(TINY).ubatch == 128
 
 
 def test_layers_that_do_not_fit_are_refused() -> None:
