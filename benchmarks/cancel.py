@@ -34,12 +34,14 @@ def measure(options: Options) -> list[Row]:
     load = [1e3 * background.wait(_cancelled_load(one_b(), LOADING[turn % len(LOADING)])) for turn in range(repeats)]
     with HighLevel(one_b(), n_ctx=2048) as peer:
         messages = [{"role": "user", "content": words(PROMPT)}]
-        interrupted = Samples([1e3 * peer.interrupted_after(messages, 0.5) for _ in range(min(3, repeats))])
+        tried = [peer.interrupted_after(messages, 0.5) for _ in range(min(3, repeats))]
+    heard = [1e3 * seconds for seconds in tried if seconds is not None]
+    interrupted = Samples(heard).show(0, "ms") if heard else "none"
     how = "1B Q4_0, from the cancel to the worker's word that it is idle"
     return [
         _row("cancel to idle while it decodes", Samples(decode), how),
         _row(f"cancel to idle in a prompt of {PROMPT:,} tokens", Samples(prompt),
-             f"{how}; peer, KeyboardInterrupt in `llama_cpp.Llama`: {interrupted.show(0, 'ms')}"),
+             f"{how}; peer, KeyboardInterrupt in `llama_cpp.Llama`: {interrupted}, {len(tried) - len(heard)} lost"),
         _row("cancel to idle while it loads", Samples(load),
              "1B Q4_0, from the cancel to the end of the process; peer: the interrupt is lost"),
     ]  # fmt: skip

@@ -44,7 +44,7 @@ class HighLevel:
         """Tokens a second while another thread of the same process computes in pure Python."""
         return self._process.run(_rate_beside_a_busy_thread, messages, tokens)
 
-    def interrupted_after(self, messages: Messages, seconds: float) -> float:
+    def interrupted_after(self, messages: Messages, seconds: float) -> float | None:
         """Seconds from an interrupt, sent so long after the request, until KeyboardInterrupt arrives."""
         return self._process.run(_interrupted_after, messages, seconds)
 
@@ -97,7 +97,7 @@ def _rate_beside_a_busy_thread(messages: Messages, tokens: int) -> float:
         thread.join()
 
 
-def _interrupted_after(messages: Messages, seconds: float) -> float:
+def _interrupted_after(messages: Messages, seconds: float) -> float | None:
     sent = 0.0
 
     def interrupt() -> None:
@@ -113,4 +113,4 @@ def _interrupted_after(messages: Messages, seconds: float) -> float:
         return time.monotonic() - sent
     finally:
         timer.cancel()
-    raise RuntimeError("the answer was complete before it was interrupted")
+    return None  # the interrupt was lost in one of its callbacks

@@ -41,13 +41,17 @@ LOAD = (
     Option(("--gpu-layers",), "layers to put on the GPU, default: as many as fit", "auto|N", whole_or_auto),
     Option(("--threads",), "threads, default: the cores that nobody else keeps busy", "auto|N", whole_or_auto),
     Option(("--batch",), "prompt tokens evaluated in one step, default 512", "N", whole),
-    Option(("--ubatch",), "prompt tokens computed at once, default 128 or 64, on a GPU as --batch", "auto|N", whole_or_auto),
+    Option(
+        ("--ubatch",), "prompt tokens computed at once, default 128 or 64, on a GPU as --batch", "auto|N", whole_or_auto
+    ),
     Option(("--slots",), "sequences held in memory at once, default 16", "N", whole),
     Option(("--kv-unified",), "one memory for all sequences, or one for each; default: by size", SWITCH, on_or_off),
     Option(
         ("--cells",), "tokens all sequences hold together where they share, default: one context and spare", "N", whole
     ),
-    Option(("--flash-attn",), "flash attention, default auto: on a GPU where it can", SWITCH),
+    Option(
+        ("--flash-attn",), "flash attention, default auto: on a GPU where it can, on a CPU for large weights", SWITCH
+    ),
     Option(("--cache-type-k",), "how keys are kept: f32, f16 (default), bf16, q8_0, q5_1 … q4_0, iq4_nl", "TYPE"),
     Option(("--cache-type-v",), "how values are kept; quantised ones need flash attention", "TYPE"),
     Option(("--mmap",), "map the file, default: where that does not keep the weights twice", SWITCH, on_or_off),

@@ -29,14 +29,15 @@ class LoadParams:
     gpu_layers: layers to put on the GPU; -1 is as many as fit in its free memory, measured when it is loaded.
     threads: for decoding and prompts; 0 is the physical cores this process may use, less those that others keep busy.
     batch: prompt tokens evaluated in one step, 1 to 4096.
-    ubatch: prompt tokens computed at once, at most `batch`; 0 is 128 on a CPU, 64 for large weights,
-        and `batch` on a GPU.
+    ubatch: prompt tokens computed at once, at most `batch`; 0 is 128 on a CPU, 64 for
+        large weights without flash attention, and `batch` on a GPU.
     slots: sequences held in memory at once, running or as prefixes, 1 to 64.
     kv_unified: True: all sequences share the context's cells; False: each slot has a whole context of its own;
-        None: separate where that is small, shared otherwise.
+        None: separate where that is small and the weights are (up to 512 MB), shared otherwise.
     cells: tokens that all sequences together may hold where they share the context's cells, at least `context`;
         0 is one context, and more for prefixes where they are small.
-    flash_attn: "on", "off" or "auto": off on a CPU, on a GPU what llama.cpp chooses, on where `cache_type_v` needs it.
+    flash_attn: "on", "off" or "auto": on a GPU what llama.cpp chooses; on a CPU on for large weights (over 512 MB)
+        that share the context, and where `cache_type_v` needs it.
     cache_type_k, cache_type_v: how keys and values are kept, one of CACHE_TYPES.
     mmap: whether the file is mapped; None: not for quantised weights on a CPU, which llama.cpp would keep twice.
     mlock: whether the weights are kept from being swapped out.

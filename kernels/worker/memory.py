@@ -48,7 +48,10 @@ class Net:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What was settled. cells: tokens the context holds for all sequences together. layers + 1 is all of them."""
+    """What was settled. cells: tokens the context holds for all sequences together. layers + 1 is all of them.
+
+    flash: whether flash attention is used; with layers on a GPU and flash_attn "auto" it is what is hoped for there.
+    """
 
     context: int
     cells: int
@@ -56,6 +59,7 @@ class Fit:
     gpu_layers: int
     mmap: bool
     ubatch: int
+    flash: bool
     note: str = ""
 
 
@@ -88,15 +92,21 @@ class _Fitting:
         self.net, self.load, self.host = net, load, host
         self.layers = net.layers + 1  # what comes behind the last one counts as a layer, as llama.cpp counts
         self.wanted = int(load["gpu_layers"]) if gpus else 0
-        usual = load["batch"] if self.wanted else UBATCH_OF_LARGE if net.size > LARGE else UBATCH_ON_CPU
-        self.ubatch = min(load["batch"], load["ubatch"] or usual)
+        # On a CPU flash attention makes up for itself where the weights are large (1.1B: 1.3 times as fast over
+        # 1,500 tokens of a shared context), and costs small ones much of their speed over long histories (150M: a
+        # prompt token 5 times as much after 3,000). It draws otherwise alone than among others: not for `separate`.
+        self.flash_on_cpu = net.size > LARGE and load["kv_unified"] is not False and load["flash_attn"] == "auto"
+        flash = load["flash_attn"] == "on" or load["cache_type_v"] not in FLOATS
+        self.flash = flash or (load["flash_attn"] == "auto" if self.wanted else self.flash_on_cpu)
+        usual = UBATCH_OF_LARGE if net.size > LARGE and not self.flash else UBATCH_ON_CPU
+        self.ubatch = min(load["batch"], load["ubatch"] or (load["batch"] if self.wanted else usual))
         reserve = GPU_RESERVE + 4 * net.vocabulary * self.ubatch
         self.graphics = sum(max(0, free - reserve) for free in gpus)
         self.measured = any(gpus)
         self.token = token_bytes(net, load["cache_type_k"], load["cache_type_v"])
-        flash = load["flash_attn"] == "on" or load["cache_type_v"] not in FLOATS
-        flash = flash or (bool(self.wanted) and load["flash_attn"] == "auto")
-        scores = 0 if flash else 4 * self.ubatch * (net.heads + 1)  # a cell's, for all prompt tokens computed at once
+        scores = (
+            0 if self.flash else 4 * self.ubatch * (net.heads + 1)
+        )  # a cell's, for all prompt tokens computed at once
         self.each = self.token * (load["slots"] if load["kv_unified"] is False else 1) + scores
 
     def settle(self, quantised: bool) -> Fit:
@@ -118,7 +128,7 @@ class _Fitting:
         unified, cells = self._layout(context, int(max(0, left) * FREE_SHARE))
         cut = not load["context"] and context < net.trained_context
         note = f"context {context:,} of {net.trained_context:,}: what fits in memory" if cut else ""
-        return Fit(context, cells, unified, on_gpu, mmap, self.ubatch, note)
+        return Fit(context, cells, unified, on_gpu, mmap, self.ubatch, self.flash, note)
 
     def _memory(self) -> int:
         return self.host if self.host is not None else 8 << 30
@@ -174,7 +184,8 @@ class _Fitting:
         if asked := int(self.load["cells"]):
             return True, max(-(-asked // STEP) * STEP, context)
         if unified is None:
-            unified = not (AUTO_SEPARATE and context * slots * self.token <= min(CACHE_BYTES, share))
+            small = AUTO_SEPARATE and context * slots * self.token <= min(CACHE_BYTES, share)
+            unified = not small or (self.flash_on_cpu and not self.wanted)
         if not unified:
             return False, -(-context // STEP) * STEP * slots
         spare = min(slots - 1, min(CACHE_BYTES, share) // (self.token * context))

@@ -187,12 +187,9 @@ class LoadedModel:
         asked = str(self._load["flash_attn"])
         if asked != "auto":
             return asked
-        if self._load["cache_type_v"] not in FLOATS:
-            return "on"
-        # On a CPU flash attention makes each new prompt token dearer the longer the history is: 40 tokens after
-        # 800 took 9 times as long with the packaged model, after 1,120 1.5 times with a 1B one
-        # (benchmarks/follow_up.py). Without it scores take cells x ubatch x heads floats: fewer at once.
-        return "auto" if self.gpu_layers else "off"
+        if self.gpu_layers and self._load["cache_type_v"] in FLOATS:
+            return "auto"
+        return "on" if self.fit.flash else "off"
 
     def _make_context(self) -> Any:
         load = self._load

@@ -112,8 +112,17 @@ def test_on_a_gpu_the_context_follows_its_memory() -> None:
     assert fitted(gpus=[12 * GB], host=64 * GB).context < 131_072
     assert fitted(gpus=[80 * GB], host=8 * GB).ubatch == 512
     assert fitted(gpus=[80 * GB], ubatch=64).ubatch == 64
-    assert fitted().ubatch == 64
-    assert fitted(TINY).ubatch == 128
+
+
+def test_large_weights_on_a_cpu_have_flash_attention() -> None:
+    """Where they share the context; small ones, and sequences with contexts of their own, do without."""
+    large, small = fitted(context=512, slots=2), fitted(TINY)
+    assert (large.flash, large.kv_unified, large.ubatch) == (True, True, 128)
+    assert (small.flash, small.kv_unified, small.ubatch) == (False, False, 128)
+    for asked in ({"kv_unified": False}, {"flash_attn": "off"}):
+        found = fitted(context=512, slots=2, **asked)
+        assert (found.flash, found.kv_unified, found.ubatch) == (False, False, 64)
+    assert fitted(TINY, flash_attn="on").flash and fitted(TINY, cache_type_v="q8_0").flash
 
 
 def test_layers_that_do_not_fit_are_refused() -> None:
