@@ -18,7 +18,8 @@ from pathlib import Path
 
 PERIOD = 0.25  # seconds between two looks at the neighbours
 QUIET = 1.0  # seconds a core must have been free before it is used again
-BEARABLE = 0.2  # of a core: bursts of 2 ms in 20 cost two threads on two cores nothing, a third of a core costs both
+BEARABLE = 0.35  # of a core, that others may use: a kernel that displays, its server and its browser
+STALE = 1.0  # seconds; what happened in a longer time than this says little of now
 COST = 200  # a look costs at most one part in so many of the time: on a machine of many cores it takes longer
 
 
@@ -67,6 +68,11 @@ class ThreadGovernor:
         self._last = sample
         self._due = now + max(PERIOD, COST * (self._clock() - now))
         if now <= before:
+            return
+        if now - before > STALE:  # nothing was asked meanwhile: who was busy then may be gone
+            self._free_since = None
+            if self.threads < self.most:
+                self._set(self.most)
             return
         others = max(0.0, (busy - last_busy) - (own - last_own)) / (now - before)
         self._follow(max(1, min(self.most, int(len(self._cpus) - others + BEARABLE))), before, now)

@@ -89,11 +89,11 @@ def test_it_rises_to_what_was_free_all_the_time(machine: Machine) -> None:
 
 
 def test_a_little_noise_costs_no_thread(machine: Machine) -> None:
-    """A kernel that displays takes a tenth of a core: all threads stay; a third of a core is a neighbour."""
+    """A kernel that displays takes a tenth of a core: all threads stay; half a core is a neighbour."""
     governor = machine.governor()
     machine.passes(governor, 3, neighbours=0.1, own=3.9)
     assert machine.set == []
-    machine.passes(governor, 3, neighbours=0.4, own=3.6)
+    machine.passes(governor, 3, neighbours=0.6, own=3.4)
     assert machine.set == [3]
 
 
@@ -108,14 +108,19 @@ def test_never_fewer_than_one_nor_more_than_allowed(machine: Machine) -> None:
     assert machine.set == [1, 2]
 
 
-def test_after_a_long_pause_one_look_says_all(machine: Machine) -> None:
-    """What happened while nothing was asked counts as one look: a minute of quiet is quiet enough."""
+@pytest.mark.parametrize("neighbours", [0, 2, 4])
+def test_after_a_long_pause_it_begins_anew(machine: Machine, neighbours: float) -> None:
+    """Who was busy while nothing was asked says nothing of now: all threads again, until the next look."""
     governor = machine.governor()
     machine.passes(governor, 1, neighbours=2)
     machine.now += 60
+    for number in range(machine.cores):
+        machine.busy[number] += 60 * neighbours / machine.cores
     machine.write()
     governor.tick()
     assert machine.set == [2, 4]
+    machine.passes(governor, PERIOD, neighbours=2)
+    assert machine.set == [2, 4, 2]
 
 
 @pytest.mark.parametrize("case", ["fixed", "one", "no file", "not these cores"])
