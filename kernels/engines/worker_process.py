@@ -269,9 +269,10 @@ def _environment() -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if k in KEPT_NAMES or k.startswith(KEPT_PREFIXES)}
     if "OMP_WAIT_POLICY" not in kept:
         # How often OpenMP's threads look before they sleep. The usual 300,000 times keeps cores busy with waiting for
-        # a thread that has none: 1B, two threads, two cores, one busy neighbour: 4 tokens/s instead of 19 (one thread:
-        # 30). With no neighbour 3,000 cost 3 % and 300 cost 11 %.
-        kept["GOMP_SPINCOUNT"] = os.environ.get("GOMP_SPINCOUNT", "1000")
+        # a thread that has none: 1B, two threads, two cores, one busy neighbour: 4 tokens/s instead of 19 with 1,000
+        # looks (one thread: 30), until the governor takes a thread away. With no neighbour but the kernel 1,000 looks
+        # cost 9 % and 10,000 cost 4 %.
+        kept["GOMP_SPINCOUNT"] = os.environ.get("GOMP_SPINCOUNT", "10000")
     # On an abort ggml would start a debugger where one is installed, which takes a second and can stay behind.
     return {**kept, "GGML_NO_BACKTRACE": "1", "PYTHONUNBUFFERED": "1"}
 
