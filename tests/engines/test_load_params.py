@@ -146,13 +146,13 @@ def test_auto_is_the_default(own_hub: Hub, random_gguf: Path) -> None:
 
 
 def test_the_worker_waits_without_spinning(own_hub: Hub, wide_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """OpenMP's threads are told to look a thousand times before they sleep, unless the user said how to wait."""
+    """OpenMP's threads are told to look ten thousand times before they sleep, unless the user said how to wait."""
 
     def environment(engine: LocalEngine) -> dict[str, str]:
         raw = Path(f"/proc/{engine.pid}/environ").read_text().split("\0")
         return dict(entry.split("=", 1) for entry in raw if entry)
 
-    assert environment(own_hub.load(str(wide_gguf)))["GOMP_SPINCOUNT"] == "1000"
+    assert environment(own_hub.load(str(wide_gguf)))["GOMP_SPINCOUNT"] == "10000"
     monkeypatch.setenv("OMP_WAIT_POLICY", "active")
     found = environment(own_hub.load(str(wide_gguf), reload=True))
     assert found["OMP_WAIT_POLICY"] == "active" and "GOMP_SPINCOUNT" not in found

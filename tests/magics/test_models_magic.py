@@ -88,6 +88,7 @@ def test_every_load_flag(room: Kernel) -> None:
         "--kv-unified": "off", "--flash-attn": "on", "--cache-type-k": "q8_0", "--cache-type-v": "q8_0",
         "--mmap": "on", "--mlock": "", "--split-mode": "none", "--main-gpu": "0", "--tensor-split": "3,1",
         "--rope-scaling": "yarn", "--rope-freq-base": "9000", "--rope-freq-scale": "0.5", "--yarn-orig-ctx": "1024",
+        "--cells": "0",
     }  # fmt: skip
     assert {option.flags[-1] for option in LOAD} == {*flags, "--reload"}
     assert {option.key for option in LOAD} == {*LoadParams().to_dict(), "reload"}
