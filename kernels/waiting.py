@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Generic, NoReturn, TypeVar
 
@@ -14,7 +15,7 @@ from modelhub.kernels.background import WAKE
 T = TypeVar("T")
 
 
-class Growing:
+class Growing(ABC):
     """Something that grows bit by bit and ends once. One thread fills it; any thread or asyncio task may wait for it.
 
     Every wait looks up ten times a second, so that an interrupt is heard; it then raises what `stopped` gives.
@@ -34,13 +35,13 @@ class Growing:
         """Whether it has ended, well or badly."""
         return self._done
 
+    @abstractmethod
     def stopped(self) -> Stopped:
         """Stop it and give the error to raise."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _raise(self) -> None:
         """Raise what ended it badly."""
-        raise NotImplementedError
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end, at most so long; whether it has come. An interrupt stops it and raises Stopped."""

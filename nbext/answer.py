@@ -7,12 +7,12 @@ import json
 import re
 from typing import Any
 
+from modelhub.kernels.protocol.events import LEAST
 from modelhub.kernels.response import Response
 from modelhub.nbext.markdown import displayable, preformatted, to_html
 from modelhub.nbext.token_view import LEFT, token_view
 
 MIME = "application/vnd.modelhub.chat+json"
-LEAST = -9999.0  # stands for minus infinity, which JSON cannot say; OpenAI's API does the same
 FORMATS = ("md", "text", "json", "code", "raw")
 
 _FENCE = re.compile(r"^(`{3,}+|~{3,}+)[^\n]*+\n(.*?)^\1", re.M | re.S)

@@ -9,8 +9,7 @@ import sys
 from typing import Any
 
 from modelhub.kernels.perplexity import Perplexity
-from modelhub.kernels.protocol.events import Progress
-from modelhub.nbext.answer import LEAST
+from modelhub.kernels.protocol.events import LEAST, Progress
 from modelhub.nbext.live import in_kernel, progress_line
 from modelhub.nbext.markdown import displayable
 from modelhub.nbext.token_view import token_lines, token_view

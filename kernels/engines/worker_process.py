@@ -270,8 +270,8 @@ def _environment() -> dict[str, str]:
     if "OMP_WAIT_POLICY" not in kept:
         # How often OpenMP's threads look before they sleep. The usual 300,000 times keeps cores busy with waiting for
         # a thread that has none: 1B, two threads, two cores, one busy neighbour: 4 tokens/s instead of 19 with 1,000
-        # looks (one thread: 30), until the governor takes a thread away. With no neighbour but the kernel 1,000 looks
-        # cost 9 % and 10,000 cost 4 %.
+        # looks (one thread: 30), until the governor takes a thread away. With no neighbour but the kernel one stream
+        # had 0.91 of llama-bench's speed with 1,000 looks, 0.955 with 10,000 (n=5 each; 0.90 in a later run).
         kept["GOMP_SPINCOUNT"] = os.environ.get("GOMP_SPINCOUNT", "10000")
     # On an abort ggml would start a debugger where one is installed, which takes a second and can stay behind.
     return {**kept, "GGML_NO_BACKTRACE": "1", "PYTHONUNBUFFERED": "1"}

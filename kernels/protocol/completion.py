@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from modelhub.kernels.protocol.events import LEAST
 from modelhub.kernels.protocol.request import ChatRequest
-
-LEAST = -9999.0  # what OpenAI's API writes for a logarithm that JSON cannot say: minus infinity
 
 
 class Choice:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+LEAST = -9999.0  # what OpenAI's API writes for a logarithm that JSON cannot say, minus infinity; none is below it
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

@@ -36,6 +36,7 @@ class Worker:
         self.link = link
         self.inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._abort: Callable[[], None] = lambda: None
+        self._finish: Callable[[], None] = lambda: None
         threading.Thread(target=self._read, name="modelhub-link", daemon=True).start()
         _log_to_stderr()
         from modelhub.kernels.worker.model import LoadedModel, LoadFailed
@@ -51,6 +52,7 @@ class Worker:
             sys.exit(3)
         self._abort = self.model.abort
         states = StateFiles(self.model.context, load.get("states"), identity(load["path"], load["load"]))
+        self._finish = states.finish
         self.scheduler = Scheduler(self.model, link.send, states)
         link.send({"m": "ready", "pid": os.getpid(), "model": self.model.describe()})
 
@@ -156,6 +158,7 @@ class Worker:
             self.inbox.put(message)
             if message["m"] == "cancel":
                 self._abort()
+        self._finish()
         os._exit(0)
 
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from llama_cpp import llama_cpp as lc
 
+from modelhub.kernels.protocol.events import LEAST
 from modelhub.kernels.worker.vocabulary import Vocabulary
 
 BLOCK = 128  # numbers a block of which only the largest is looked at first
 _PIECE = np.empty(8192, np.float32)  # to work in: one thread draws
-UNLIKELY = -9999.0  # OpenAI's value for what is so unlikely that its logarithm says nothing
 
 Row = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -42,11 +42,11 @@ def chosen_and_top(logits: Row, chosen: int, k: int) -> tuple[float, list[tuple[
     row, never a sort of it: see `_best`.
     """
     log_sum = _log_sum(logits)
-    value = min(max(float(logits[chosen]) - log_sum, UNLIKELY), 0.0)
+    value = min(max(float(logits[chosen]) - log_sum, LEAST), 0.0)
     if not k:
         return value, []
     best = _best(logits, k)
-    values = np.clip(logits[best].astype(np.float64) - log_sum, UNLIKELY, 0.0)
+    values = np.clip(logits[best].astype(np.float64) - log_sum, LEAST, 0.0)
     return value, list(zip(best.tolist(), values.tolist(), strict=True))
 
 

@@ -24,7 +24,6 @@ STEP = 256  # contexts are multiples of it, as llama.cpp rounds them
 UBATCH_ON_CPU = 128  # as fast as 512 there, and a quarter of its memory
 UBATCH_OF_LARGE = 64  # on a CPU, 2 % slower than 128 with 1.1B weights: half the memory, and a stop is heard sooner
 LARGE = 512 << 20  # bytes of weights
-AUTO_SEPARATE = True  # whether the layout is chosen by size; else it is shared
 
 
 class DoesNotFit(Exception):
@@ -93,7 +92,7 @@ class _Fitting:
         self.layers = net.layers + 1  # what comes behind the last one counts as a layer, as llama.cpp counts
         self.wanted = int(load["gpu_layers"]) if gpus else 0
         # On a CPU flash attention makes up for itself where the weights are large (1.1B: 1.3 times as fast over
-        # 1,500 tokens of a shared context), and costs small ones much of their speed over long histories (150M: a
+        # 1,500 tokens of a shared context), and costs small ones much of their speed over long histories (135M: a
         # prompt token 5 times as much after 3,000). It draws otherwise alone than among others: not for `separate`.
         self.flash_on_cpu = net.size > LARGE and load["kv_unified"] is not False and load["flash_attn"] == "auto"
         flash = load["flash_attn"] == "on" or load["cache_type_v"] not in FLOATS
@@ -184,7 +183,7 @@ class _Fitting:
         if asked := int(self.load["cells"]):
             return True, max(-(-asked // STEP) * STEP, context)
         if unified is None:
-            small = AUTO_SEPARATE and context * slots * self.token <= min(CACHE_BYTES, share)
+            small = context * slots * self.token <= min(CACHE_BYTES, share)
             unified = not small or (self.flash_on_cpu and not self.wanted)
         if not unified:
             return False, -(-context // STEP) * STEP * slots

@@ -26,7 +26,6 @@ class Slots:
 
     def __init__(self, model: LoadedModel) -> None:
         """All slots are free and empty."""
-        self._model = model
         self._memory = model.memory
         self._cells = int(lc.llama_n_ctx(model.context))
         self._separate = not model.kv_unified

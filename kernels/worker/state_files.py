@@ -91,6 +91,11 @@ class StateFiles:
         self._writing[key] = thread
         thread.start()
 
+    def finish(self) -> None:
+        """Wait until what is being written is on disk. Any thread."""
+        for thread in list(self._writing.values()):
+            thread.join()
+
     # -- inside ------------------------------------------------------------------------------------------------------
 
     def _path(self, key: str) -> Path | None:
@@ -149,6 +154,6 @@ class StateFiles:
 
     @staticmethod
     def _drop_old(folder: Path) -> None:
-        for path in folder.glob("*.state"):
+        for path in (*folder.glob("*.state"), *folder.glob(".state-*")):  # and what a worker that was killed left
             if path.stat().st_mtime < time.time() - KEPT_SECONDS:
                 path.unlink(missing_ok=True)

@@ -155,3 +155,12 @@ def test_template_arguments_reach_the_template(hub: Hub, tmp_path: Path, unified
     assert response.debug["prompt"] == "hi|merry|"
     with pytest.raises(BadRequest, match="'messages' is the engine's own to say"):
         asker("hi", chat_template_kwargs={"messages": []})
+
+
+def test_a_state_is_written_though_the_model_is_freed_at_once(own: Asker, home: Path) -> None:
+    """Freeing the model right after the answer does not lose what was to be kept."""
+    for _ in range(3):
+        own(DOCUMENT, **{**KEPT, **ALL, "max_tokens": 1}).text()
+        own.hub.unload(str(own.path))
+        assert len(files(home)) == 1
+        files(home)[0].unlink()
