@@ -13,12 +13,13 @@ from modelhub.errors import BadRequest, EngineFailed, HubError, LoadCancelled, S
 from modelhub.kernels import background, settings
 from modelhub.kernels.catalog.card import ModelCard
 from modelhub.kernels.catalog.catalog import Catalog
+from modelhub.kernels.catalog.named import Named
 from modelhub.kernels.engines.local import LocalEngine
 from modelhub.kernels.perplexity import Perplexity, Scoring, check
 from modelhub.kernels.protocol import honesty
 from modelhub.kernels.protocol.events import Progress
-from modelhub.kernels.protocol.load_params import LoadParams, load_params
 from modelhub.kernels.protocol.request import ChatRequest, Message
+from modelhub.kernels.residency import Residency
 from modelhub.kernels.response import Response
 from modelhub.kernels.store.conversations import Conversation, Conversations, Place, Turn
 from modelhub.kernels.store.turn_log import TurnLog
@@ -32,7 +33,7 @@ class Prepared:
     """A request ready to run: validated, its model found, its place in a conversation known."""
 
     request: ChatRequest
-    card: ModelCard
+    named: Named
     asked: tuple[Message, ...]
     system: str | None
     cell: str | None
@@ -49,9 +50,8 @@ class Hub:
         self.catalog = Catalog()
         self.conversations = Conversations()
         self.log = TurnLog()
-        self._engines: dict[str, LocalEngine] = {}
+        self.residency = Residency()
         self._default: str | None = None
-        self._lock = threading.Lock()
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
@@ -99,10 +99,10 @@ class Hub:
             system = system if system is not None else conversation.system(place)
         leading = [{"role": "system", "content": system}] if system else []
         messages = [*leading, *(m.model_dump(exclude_none=True) for m in [*history, *asked])]
+        named = self.catalog.resolve(name)
         request = ChatRequest.make(model=name, messages=messages, **options)
-        card = self.catalog.find(name)
         warnings = (*warnings, *honesty.check(request, "local"))
-        return Prepared(request, card, asked, system, cell, conversation, place, warnings)
+        return Prepared(request, named, asked, system, cell, conversation, place, warnings)
 
     def run(self, prepared: Prepared) -> Response:
         """Run a prepared request; the response fills as the answer comes."""
@@ -124,7 +124,7 @@ class Hub:
             response.end()
 
     async def _collect(self, prepared: Prepared, response: Response) -> None:
-        engine = self._engine(prepared.card)
+        engine = self._engine(prepared.named)
         error: HubError | None = None
         interrupted = False
         record = self.log.begin(response, prepared.conversation.name if prepared.conversation else None)
@@ -210,11 +210,11 @@ class Hub:
     ) -> tuple[Scoring, Coroutine[Any, Any, Perplexity]]:
         """What collects, and what is to be run for it."""
         check(text, window, stride, top)
-        card = self.catalog.find(self._name(model))
-        scoring = Scoring(card.id, text)
+        named = self.catalog.resolve(self._name(model))
+        scoring = Scoring(named.card.id, text)
 
         async def read() -> Perplexity:
-            async with contextlib.aclosing(self._engine(card).score(text, window, stride, top)) as events:
+            async with contextlib.aclosing(self._engine(named).score(text, window, stride, top)) as events:
                 async for event in events:
                     scoring.feed(event)
             return scoring.result()
@@ -243,17 +243,17 @@ class Hub:
 
     def engine(self, name: str) -> LocalEngine:
         """The engine of a model, made but not loaded if need be."""
-        return self._engine(self.catalog.find(name))
+        return self._engine(self.catalog.resolve(name))
 
     def engines(self) -> list[LocalEngine]:
         """Every engine that was asked for so far."""
-        return list(self._engines.values())
+        return self.residency.engines()
 
     def cards(self) -> list[ModelCard]:
         """A card for every model that can be asked by name, and every file that was asked by path."""
         cards = self.catalog.cards()
         paths = {c.path for c in cards}
-        return cards + [e.card for e in self._engines.values() if e.card.path not in paths]
+        return cards + [e.card for e in self.engines() if e.card.path not in paths]
 
     def load(
         self,
@@ -268,44 +268,20 @@ class Hub:
         part done, 0 to 1, in the caller's thread. Loading again with the same parameters is free.
         """
         engine = self.engine(name)
-        wanted: LoadParams | None = load_params(**params) if params else None
-        future = background.submit(self._load(engine, wanted, reload))
-        try:
-            while not future.done():
-                progress(engine.part)
-                with contextlib.suppress(TimeoutError):
-                    future.exception(background.WAKE)
-        except KeyboardInterrupt:
-            future.cancel()
-            raise Stopped(f"loading {engine.card.id} was stopped") from None
-        future.result()
+        self.residency.load(engine, progress, reload, params)
         return engine
-
-    async def _load(self, engine: LocalEngine, params: LoadParams | None, reload: bool) -> None:
-        if reload:
-            await engine.unload()
-        async for _progress in engine.load(params):
-            pass
 
     def unload(self, name: str) -> bool:
         """Free a model's memory; whether it held any."""
-        engine = self.engine(name)
-        held = engine.state in {"running", "loading"}
-        background.wait(engine.unload())
-        return held
+        return self.residency.unload(self.engine(name))
 
     def status(self) -> list[dict[str, Any]]:
         """A row for every loaded model: name, state, pid, memory in bytes, requests running and waiting."""
-
-        async def rows() -> list[dict[str, Any]]:
-            return [{"model": e.card.name, "state": e.state, **await e.status()} for e in self.engines()]
-
-        return [row for row in background.wait(rows()) if row["state"] in {"running", "loading"}]
+        return self.residency.status()
 
     def close(self) -> None:
         """Free every model and close the log. The hub can still be used: what is asked next starts anew."""
-        for engine in self.engines():
-            background.wait(engine.unload())
+        self.residency.close()
         self.log.close()
 
     def _name(self, model: str | None) -> str:
@@ -317,10 +293,8 @@ class Hub:
             )
         return name
 
-    def _engine(self, card: ModelCard) -> LocalEngine:
-        assert card.path is not None
-        with self._lock:
-            return self._engines.setdefault(card.path, LocalEngine(card))
+    def _engine(self, named: Named) -> LocalEngine:
+        return self.residency.engine(named.card, named.load)
 
 
 def _defect(raised: Exception) -> EngineFailed:

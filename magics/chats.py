@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from modelhub.errors import BadRequest, did_you_mean
-from modelhub.magics.models import Line
+from modelhub.magics.models.verb import Line
 from modelhub.magics.table import Table
 
 VERBS = ("list", "show", "clear", "undo", "log")

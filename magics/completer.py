@@ -90,14 +90,15 @@ def _flags(options: Iterable[Option], before: list[str], fragment: str) -> Itera
 
 
 def _models(before: list[str]) -> Iterable[str]:
-    from modelhub.magics.models import LOAD, SHOW, VERBS
+    from modelhub.magics.models import VERBS
 
     if not before:
         return VERBS
-    if before[0] in {"list", "ps"}:
+    verb = VERBS.get(before[0])
+    if verb is None:
         return ()
-    flags = {"load": LOAD, "show": SHOW}.get(before[0], ())
-    return [*_model_names(""), *(o.flags[-1] for o in flags)]
+    words = _model_names("") if verb.words == "models" else verb.words() if callable(verb.words) else []
+    return [*words, *(o.flags[-1] for o in verb.options)]
 
 
 def _chats(before: list[str]) -> Iterable[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from modelhub.errors import ModelFileError, ModelNotFound, did_you_mean
 from modelhub.kernels import settings
 from modelhub.kernels.catalog.card import ModelCard, card_of_file
+from modelhub.kernels.catalog.named import Named
 from modelhub.kernels.protocol.request import short
 
 PACKAGED = Path(__file__).resolve().parent.parent / "models"
@@ -40,6 +41,10 @@ class Catalog:
         """Every name a model can be asked for by, short names first."""
         cards = self.cards()
         return [c.id for c in cards] + [c.name for c in cards]
+
+    def resolve(self, name: str) -> Named:
+        """What `name` stands for: a model and the settings that go with it. Raises as `find` does."""
+        return Named(name, self.find(name))
 
     def find(self, name: str) -> ModelCard:
         """The model called `name`: an id, a full name, or the path of a file.

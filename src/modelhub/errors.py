@@ -5,6 +5,10 @@
     │   └── ContextTooLong     the prompt and the answer do not fit the context
     ├── ModelNotFound          no model has this name
     ├── ModelFileError         the file is missing, truncated, corrupt, or not a GGUF at all
+    ├── ImportFailed           a model's document, or a preset, cannot be understood
+    ├── DownloadFailed         a model could not be fetched; what came is kept for the next try
+    ├── StateConflict          the model is not in a state for this: answering, downloading, loaded otherwise
+    ├── PluginFailed           a plugin raised
     ├── TemplateFailed         the model's chat template raised, looped or asked for too much memory
     ├── EngineMissing          the engine's package is not installed
     ├── EngineFailed           the engine reported an error and lives
@@ -67,6 +71,22 @@ class ModelFileError(HubError):
     """The model's file is missing, truncated, corrupt or of another kind. `.path` is the file."""
 
 
+class ImportFailed(HubError):
+    """A model's document, or a preset, cannot be understood. `.path` and, where it is known, `.line` say where."""
+
+
+class DownloadFailed(HubError):
+    """A model could not be fetched; what came is kept, and the next try goes on from there."""
+
+
+class StateConflict(HubError):
+    """The model is not in a state for what was asked. `.state` is the one it is in."""
+
+
+class PluginFailed(HubError):
+    """A plugin raised. `.plugin` is its name."""
+
+
 class TemplateFailed(HubError):
     """The model's chat template raised, ran too long or asked for too much memory."""
 
@@ -102,6 +122,9 @@ OPENAI: dict[type, tuple[str, str | None]] = {
     ContextTooLong: ("invalid_request_error", "context_length_exceeded"),
     ModelNotFound: ("not_found_error", "model_not_found"),
     ModelFileError: ("server_error", "model_not_loaded"),
+    ImportFailed: ("invalid_request_error", "invalid_document"),
+    DownloadFailed: ("server_error", "download_failed"),
+    StateConflict: ("invalid_request_error", "conflict"),
     EngineMissing: ("not_implemented_error", "model_not_loaded"),
     EngineBusy: ("rate_limit_error", "engine_busy"),
     LoadCancelled: ("server_error", "cancelled"),

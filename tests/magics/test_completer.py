@@ -8,7 +8,7 @@ import pytest
 
 from modelhub.magics.chat import OPTIONS
 from modelhub.magics.completer import complete
-from modelhub.magics.models import LOAD
+from modelhub.magics.models.loading import LOAD
 from tests.kernel import Kernel
 
 FLAGS = {o.flags[-1] for o in OPTIONS}

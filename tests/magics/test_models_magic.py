@@ -14,7 +14,8 @@ from benchmarks.random_gguf import Shape, write
 from modelhub.kernels.catalog.catalog import PACKAGED
 from modelhub.kernels.protocol.honesty import LOCAL
 from modelhub.kernels.protocol.load_params import LoadParams
-from modelhub.magics.models import HELP, LOAD, VERBS
+from modelhub.magics.models import HELP, VERBS
+from modelhub.magics.models.loading import LOAD
 from modelhub.magics.table import Table, size_text
 from tests.kernel import Kernel
 

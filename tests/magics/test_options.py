@@ -8,7 +8,7 @@ import pytest
 
 from modelhub.errors import BadRequest
 from modelhub.magics.chat import HELP, LOGPROBS, OPTIONS
-from modelhub.magics.models import LOAD
+from modelhub.magics.models.loading import LOAD
 from modelhub.magics.options import parse, parse_around
 
 

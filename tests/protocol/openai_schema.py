@@ -34,6 +34,9 @@ ERROR_CODES = (
     "missing_api_key",
     "model_not_loaded",
     "engine_busy",
+    "invalid_document",
+    "download_failed",
+    "conflict",
     "insufficient_memory",
     "cancelled",
 )

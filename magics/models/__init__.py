@@ -1,0 +1,42 @@
+"""`%models`: show, fetch, load and free models. Each module beside this one holds verbs; here they are one magic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from modelhub.errors import BadRequest, did_you_mean
+from modelhub.magics.models import listing, loading
+from modelhub.magics.models.verb import Verb
+from modelhub.magics.options import help_text
+
+VERBS: dict[str, Verb] = {verb.name: verb for module in (listing, loading) for verb in module.VERBS}
+
+
+def _help() -> str:
+    lines = []
+    width = max(len(f"{v.name} {v.usage}") for v in VERBS.values()) + 2
+    for verb in VERBS.values():
+        lines.append(f"    %models {f'{verb.name} {verb.usage}'.ljust(width)}{verb.help}")
+        if verb.options:
+            lines += ["    " + line for line in help_text(verb.options).splitlines()]
+    return "\n".join(lines)
+
+
+HELP = f"""Show, fetch, load and free models.
+
+{_help()}
+
+MODEL is a name of %models or the path of a .gguf file. The tables are values: t = %models, then t[0]["name"].
+"""
+
+
+def run(line: str) -> Any:
+    """Do what the line says. Raises HubError."""
+    name, _, rest = line.strip().partition(" ")
+    verb = VERBS.get(name or "list")
+    if verb is None:
+        raise BadRequest(
+            f"%models has no {name!r}.{did_you_mean(name, VERBS)} There are {', '.join(VERBS)}; "
+            "type %models? to see more"
+        )
+    return verb.run(rest.strip())

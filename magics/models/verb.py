@@ -1,0 +1,52 @@
+"""A verb of `%models`: what is typed, what it does, how it is completed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from modelhub.errors import BadRequest
+from modelhub.magics.options import Option
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One verb.
+
+    run: what it does with the text behind the verb; its value is the magic's. usage: what is typed behind the verb.
+    help: one line. options: its flags. words: what Tab offers behind it beside the flags: "models", "" for nothing,
+    or a function that gives the words.
+    """
+
+    name: str
+    run: Callable[[str], Any]
+    usage: str
+    help: str
+    options: tuple[Option, ...] = ()
+    words: str | Callable[[], list[str]] = "models"
+
+
+class Line(str):
+    """A line that is shown without quotation marks."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def model_name(text: str, verb: str) -> str:
+    """The name in `text`. Raises BadRequest when there is none."""
+    if not text.strip():
+        raise BadRequest(f"%models {verb} needs the name of a model; type %models to see them")
+    return text.strip()
+
+
+def plain_text(value: Any) -> str:
+    """A value as a table shows it: large numbers with commas."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(plain_text, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{k}={plain_text(v)}" for k, v in value.items())
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) and value >= 10_000 else str(value)
