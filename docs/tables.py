@@ -11,7 +11,7 @@ from modelhub.kernels.protocol.honesty import LOCAL
 from modelhub.kernels.protocol.load_params import LOAD_NAMES, RULES
 from modelhub.kernels.protocol.plan import DEFAULTS
 from modelhub.kernels.protocol.request import ChatRequest, Extension
-from modelhub.magics.models import LOAD
+from modelhub.magics.models.loading import LOAD
 
 PAGE = Path(__file__).with_name("engine.md")
 

@@ -14,6 +14,7 @@ from modelhub.kernels import background, settings
 from modelhub.kernels.catalog.card import ModelCard
 from modelhub.kernels.catalog.catalog import Catalog
 from modelhub.kernels.catalog.named import Named
+from modelhub.kernels.catalog.states import State
 from modelhub.kernels.engines.local import LocalEngine
 from modelhub.kernels.perplexity import Perplexity, Scoring, check
 from modelhub.kernels.protocol import honesty
@@ -24,6 +25,7 @@ from modelhub.kernels.response import Response
 from modelhub.kernels.store.conversations import Conversation, Conversations, Place, Turn
 from modelhub.kernels.store.turn_log import TurnLog
 
+LIVELIEST = (State.RUNNING, State.LOADING, State.STOPPING, State.FAILED)
 PACKAGED_MODEL = "tiny-chat"
 Prompt = str | Sequence[Message | dict[str, Any]]
 
@@ -254,6 +256,21 @@ class Hub:
         cards = self.catalog.cards()
         paths = {c.path for c in cards}
         return cards + [e.card for e in self.engines() if e.card.path not in paths]
+
+    def state(self, card: ModelCard) -> State:
+        """Where a model stands now; of one that is loaded more than once, with other parameters, the liveliest."""
+        states = [State(e.state) for e in self.engines() if e.card.name == card.name]
+        return next((s for s in LIVELIEST if s in states), State(card.state))
+
+    def models(self, state: str = "all") -> dict[str, Any]:
+        """Every model as OpenAI's list object: `{"object": "list", "data": [...]}`, each with its `state`.
+
+        state: "all", or the one they are in (`remote`, `downloadable`, `downloaded`, `running`, …). Raises BadRequest.
+        """
+        if state not in (known := ["all", *State]):
+            raise BadRequest(f"state must be one of {', '.join(known)}; got {state!r}", param="state")
+        rows = [{**card.to_dict(), "state": str(self.state(card))} for card in self.cards()]
+        return {"object": "list", "data": [row for row in rows if state in ("all", row["state"])]}
 
     def load(
         self,

@@ -5,6 +5,7 @@ The names are llama.cpp's own where it has one (`llama-server --help`), without 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Callable
@@ -18,6 +19,7 @@ CACHE_TYPES = {
     "f32": (4, 1), "f16": (2, 1), "bf16": (2, 1), "q8_0": (34, 32), "q5_1": (24, 32), "q5_0": (22, 32),
     "q4_1": (20, 32), "q4_0": (18, 32), "iq4_nl": (18, 32),
 }  # fmt: skip
+MAX_TEMPLATE = 256 * 1024  # bytes; the longest in use have some ten thousand
 FLOATS = ("f32", "f16", "bf16")  # the ones that are not quantised
 
 
@@ -46,6 +48,7 @@ class LoadParams:
     tensor_split: what part each GPU takes, as (3, 1); empty is by their free memory.
     rope_scaling: None is what the file says; "none", "linear" or "yarn".
     rope_freq_base, rope_freq_scale, yarn_orig_ctx: 0 is what the file says.
+    chat_template: a Jinja template in place of the file's own; empty is the file's, or ChatML where it has none.
     """
 
     context: int = 0
@@ -68,6 +71,7 @@ class LoadParams:
     rope_freq_base: float = 0.0
     rope_freq_scale: float = 0.0
     yarn_orig_ctx: int = 0
+    chat_template: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The parameters as plain data."""
@@ -104,6 +108,12 @@ def _word(*words: str) -> Rule:
     return Rule(f"one of {', '.join(words)}", lambda v: type(v) is str and v in words, "|".join(words))
 
 
+def _template(value: Any) -> bool:
+    with contextlib.suppress(UnicodeEncodeError):
+        return isinstance(value, str) and len(value.encode()) <= MAX_TEMPLATE
+    return False
+
+
 def _parts(value: Any) -> bool:
     sound = isinstance(value, list | tuple) and len(value) <= 16
     numbers = sound and all(type(v) in (int, float) and 0 <= v < math.inf for v in value)
@@ -134,6 +144,7 @@ RULES: dict[str, Rule] = {
     "rope_freq_base": _number(0, 1e9),
     "rope_freq_scale": _number(0, 1e3),
     "yarn_orig_ctx": _whole(0, 1 << 27),
+    "chat_template": Rule("a Jinja template of at most 256 kB", _template, "FILE"),
 }
 
 # Names under which other programs know them (llama-cpp-python, llama.cpp, Ollama, LocalAI); None: not supported.

@@ -138,7 +138,7 @@ class LoadedModel:
             "gpu_layers": self.gpu_layers,
             "gpus": [f"{d.name}: {d.description}" for d in self._devices] if self.gpu_layers else [],
             "vocabulary": self.vocabulary.size,
-            "template": "in the file" if self._template_source else "none in the file; ChatML is used",
+            "template": self._template_origin,
             "load_seconds": round(self.load_seconds, 3),
             "notes": self._notes(),
         }
@@ -222,10 +222,11 @@ class LoadedModel:
         return context
 
     def _template(self) -> ChatTemplate | None:
-        source = lc.llama_model_chat_template(self.model, None)
-        self._template_source = source.decode("utf-8", "replace") if source else ""
+        own, given = lc.llama_model_chat_template(self.model, None), self._load["chat_template"]
+        self._template_origin = "given" if given else "in the file" if own else "none in the file; ChatML is used"
+        source = given or (own.decode("utf-8", "replace") if own else CHATML)
         try:
-            return ChatTemplate(self._template_source or CHATML, self.vocabulary.bos(), self.vocabulary.eos())
+            return ChatTemplate(source, self.vocabulary.bos(), self.vocabulary.eos())
         except TemplateError as error:
             self.template_error = str(error)
             return None

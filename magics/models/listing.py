@@ -1,75 +1,119 @@
-"""`%models`, `%models list`, `show` and `default`: what there is."""
+"""`%models`, `%models list` and `show`: what there is."""
 
 from __future__ import annotations
 
-from modelhub.errors import BadRequest, StoreFailed
+from typing import TYPE_CHECKING, Any
+
+from modelhub.errors import BadRequest, HubError, StoreFailed, did_you_mean
 from modelhub.magics.models.verb import Line, Verb, model_name, plain_text
 from modelhub.magics.options import Option, parse_around
 from modelhub.magics.table import Table, size_text
 
+if TYPE_CHECKING:
+    from modelhub.kernels.catalog.card import ModelCard
+    from modelhub.kernels.catalog.presets import Preset
+    from modelhub.kernels.hub import Hub
+
+SHOWN = 100  # rows at most; the value has all of them
+COLUMNS = ("name", "provider", "size", "quantisation", "context", "state", "memory", "from")
+LIST = (
+    Option(
+        ("--state",), "only those in this state: running, downloaded, downloading, downloadable, remote, …", "STATE"
+    ),
+    Option(("--from",), "only those of this provider or place", "PLACE"),
+)
 SHOW = (Option(("--params",), "what the engine does with each field of a request"),)
 
 
 def listing(rest: str = "") -> Table:
-    """A row for every model."""
+    """A row for every model and every preset, those in memory with what they hold."""
+    from modelhub.kernels.catalog.states import State
     from modelhub.kernels.hub import hub
 
-    if rest:
-        raise BadRequest(f"%models list takes nothing more; got {rest!r}")
+    values, query = parse_around(rest, LIST, "%models list")
+    wanted, place = values.get("state", "all"), values.get("from")
+    if wanted not in (states := ["all", *State]):
+        raise BadRequest(f"--state must be one of {', '.join(states)}; got {wanted!r}.{did_you_mean(wanted, states)}")
     the_hub = hub()
-    engines = {e.card.path: e for e in the_hub.engines()}
-    memory = {row["model"]: row.get("memory") for row in the_hub.status()}
-    rows, shown = [], []
-    for card in the_hub.cards():
-        engine = engines.get(card.path)
-        row = {
-            "name": card.id,
-            "provider": card.provider,
-            "size": card.size,
-            "quantisation": card.quantisation,
-            "context": card.context_length,
-            "state": str(engine.state if engine else card.state),
-            "memory": memory.get(card.name),
+    memory: dict[str, int] = {}
+    for row in the_hub.status():
+        memory[row["model"]] = memory.get(row["model"], 0) + (row.get("memory") or 0)
+    cards = the_hub.cards()
+    rows = [_of_card(the_hub, card, memory.get(card.name)) for card in cards]
+    rows += [_of_preset(the_hub, preset) for preset in getattr(the_hub.catalog, "presets", list)()]
+    rows = [r for r in rows if wanted in ("all", r["state"]) and place in (None, r["provider"], r["from"])]
+    rows = [r for r in rows if all(w.lower() in f"{r['name']} {r['from']}".lower() for w in query.split())]
+    default = the_hub.default_model
+    answering = {default} | {c.id for c in cards if default in (c.name, c.path)}
+    shown = [
+        {
+            **{k: plain_text(v) if v is not None else "" for k, v in row.items()},
+            "name": row["name"] + (" *" if row["name"] in answering else ""),
+            "size": size_text(row["size"]),
+            "memory": size_text(row["memory"]),
         }
-        rows.append(row)
-        default = the_hub.default_model in (card.id, card.name, card.path)
-        shown.append(
-            {
-                "name": card.id + (" *" if default else ""),
-                "provider": card.provider,
-                "size": size_text(card.size),
-                "quantisation": card.quantisation or "",
-                "context": f"{card.context_length:,}" if card.context_length else "",
-                "state": str(row["state"]),
-                "memory": size_text(memory.get(card.name)),
-            }
-        )
-    problems = the_hub.catalog.problems
-    note = "* answers when no model is named" + "".join(f"\n{p}" for p in problems)
-    return Table(rows, shown, note)
+        for row in rows[:SHOWN]
+    ]
+    notes = ["* answers when no model is named"] if any(r["name"].endswith(" *") for r in shown) else []
+    if len(rows) > SHOWN:
+        notes.append(f"and {len(rows) - SHOWN:,} more: %models list WORDS shows those whose names have the words")
+    if not rows:
+        notes.append(f"no model is {' '.join([query, place or '', wanted]).strip()}; type %models to see all")
+    return Table(rows, shown, "\n".join([*notes, *the_hub.catalog.problems]))
+
+
+def _of_card(the_hub: Hub, card: ModelCard, memory: int | None) -> dict[str, Any]:
+    return {
+        "name": card.id,
+        "provider": card.provider,
+        "size": card.size,
+        "quantisation": card.quantisation,
+        "context": card.context_length,
+        "state": str(the_hub.state(card)),
+        "memory": memory,
+        "from": card.source,
+    }
+
+
+def _of_preset(the_hub: Hub, preset: Preset) -> dict[str, Any]:
+    """As a model's row, with what its model is; empty where that is gone."""
+    try:
+        base = _of_card(the_hub, the_hub.catalog.find(preset.model), None)
+    except HubError:
+        base = dict.fromkeys(COLUMNS)
+    settings = {**preset.load, **{k: v for k, v in preset.request.items() if k != "x_modelhub"}}
+    settings |= preset.request.get("x_modelhub", {})
+    said = f"preset of {preset.model}" + (f": {plain_text(settings)}" if settings else "")
+    return {**base, "name": preset.name, "size": None, "from": said}
 
 
 def show(rest: str) -> Table:
-    """All that is known about one model, or what its engine does with each field."""
+    """All that is known about one model or preset, or what its engine does with each field."""
     from modelhub.kernels.hub import hub
     from modelhub.kernels.protocol.honesty import ENGINES
 
     values, name = parse_around(rest, SHOW, "%models show")
-    card = hub().catalog.find(model_name(name, "show"))
+    the_hub = hub()
+    named = the_hub.catalog.resolve(model_name(name, "show"))
+    card = named.card
     if values.get("params"):
         rules = ENGINES["local"].items()
         rows = [{"field": field, "status": rule.status, "note": rule.note} for field, rule in rules]
         return Table(rows, rows)
-    engine = hub().engine(name)
+    loaded = the_hub.engine(name).loaded if card.path else {}
+    roles = {f"file ({f.role})": f.path or f.url for f in card.files if f.role != "model"}
+    template = None if card.has_template is None else "in the file" if card.has_template else "none: ChatML is used"
     facts = {
-        "name": card.id, "full name": card.name, "file": card.path, "source": card.source,
-        "description": card.description, "architecture": card.architecture, "parameters": card.parameters,
+        "name": card.id, "full name": card.name, "preset": named.preset, "file": card.path, **roles,
+        "source": card.source, "origin": card.origin, "description": card.description, "kind": card.kind,
+        "capabilities": list(card.capabilities), "architecture": card.architecture, "parameters": card.parameters,
         "quantisation": card.quantisation, "size": card.size, "context": card.context_length,
-        "licence": card.licence, "chat template": "in the file" if card.has_template else "none: ChatML is used",
-        "state": str(engine.state), **{f"loaded {k}": v for k, v in engine.loaded.items()},
+        "licence": card.licence, "chat template": template, "system message": named.system,
+        "load parameters": dict(named.load), "request defaults": dict(named.request),
+        "state": str(the_hub.state(card)), **{f"loaded {k}": v for k, v in loaded.items()},
     }  # fmt: skip
-    known = {k: v for k, v in facts.items() if v is not None and v != []}
-    shown = {k: plain_text(v) for k, v in known.items()} | {"size": size_text(card.size)}
+    known = {k: v for k, v in facts.items() if v is not None and v != [] and v != {}}
+    shown = {k: plain_text(v) for k, v in known.items()} | ({"size": size_text(card.size)} if card.size else {})
     return Table(
         [{"what": k, "value": v} for k, v in known.items()], [{"what": k, "value": v} for k, v in shown.items()]
     )
@@ -89,7 +133,7 @@ def default(rest: str) -> str:
 
 
 VERBS = (
-    Verb("list", listing, "", "every model there is; plain %models does the same", words=""),
+    Verb("list", listing, "[WORDS]", "every model there is, or those whose names have the words", LIST, words=""),
     Verb("show", show, "MODEL", "all that is known about one", SHOW),
     Verb("default", default, "[MODEL]", "the model %%chat asks when none is named"),
 )

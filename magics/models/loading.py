@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from modelhub.errors import BadRequest
 from modelhub.magics.models.listing import listing
 from modelhub.magics.models.progress_line import ProgressLine
@@ -28,6 +30,18 @@ def on_or_off(text: str) -> bool | str:
 def numbers(text: str) -> tuple[float, ...]:
     """Numbers with commas between them."""
     return tuple(float(part) for part in text.split(","))
+
+
+def text_of_file(text: str) -> str:
+    """What the file called `text` holds. Raises BadRequest when it cannot be read."""
+    path = Path(text)
+    try:
+        return path.expanduser().read_text("utf-8")
+    except (OSError, ValueError, RuntimeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise BadRequest(
+            f"--chat-template needs a file with a Jinja template; {text!r} cannot be read ({why})"
+        ) from None
 
 
 LOAD = (
@@ -66,6 +80,7 @@ LOAD = (
     Option(
         ("--yarn-orig-ctx",), "context the model was trained for before YaRN, default: what the file says", "N", whole
     ),
+    Option(("--chat-template",), "a file with a Jinja template, in place of the model's own", "FILE", text_of_file),
     Option(("--reload",), "load it again, also with the parameters it has"),
 )
 

@@ -82,14 +82,16 @@ def test_load_parameters_are_applied(room: Kernel) -> None:
     room.run("%models unload tiny-chat")
 
 
-def test_every_load_flag(room: Kernel) -> None:
+def test_every_load_flag(room: Kernel, tmp_path: Path) -> None:
     """Every flag reaches the worker, and `show` has what is in force, not "auto"."""
+    template = tmp_path / "chat.jinja"
+    template.write_text("{{ messages[-1].content }}")
     flags = {
         "--context": "256", "--gpu-layers": "auto", "--threads": "1", "--batch": "64", "--ubatch": "32", "--slots": "2",
         "--kv-unified": "off", "--flash-attn": "on", "--cache-type-k": "q8_0", "--cache-type-v": "q8_0",
         "--mmap": "on", "--mlock": "", "--split-mode": "none", "--main-gpu": "0", "--tensor-split": "3,1",
         "--rope-scaling": "yarn", "--rope-freq-base": "9000", "--rope-freq-scale": "0.5", "--yarn-orig-ctx": "1024",
-        "--cells": "0",
+        "--cells": "0", "--chat-template": str(template),
     }  # fmt: skip
     assert {option.flags[-1] for option in LOAD} == {*flags, "--reload"}
     assert {option.key for option in LOAD} == {*LoadParams().to_dict(), "reload"}
@@ -100,7 +102,7 @@ def test_every_load_flag(room: Kernel) -> None:
         "context": 256, "gpu_layers": 0, "threads": 1, "batch": 64, "ubatch": 32, "slots": 2, "kv_unified": False,
         "flash_attn": "on", "cache_type_k": "q8_0", "cache_type_v": "q8_0", "mmap": True, "mlock": True,
         "split_mode": "none", "main_gpu": 0, "tensor_split": [3.0, 1.0], "rope_scaling": "yarn",
-        "rope_freq_base": 9000.0, "rope_freq_scale": 0.5, "yarn_orig_ctx": 1024, "cells": 512,
+        "rope_freq_base": 9000.0, "rope_freq_scale": 0.5, "yarn_orig_ctx": 1024, "cells": 512, "template": "given",
     }  # fmt: skip
     assert {k: known[k] for k in expected} == expected
     assert room.run("%models load tiny-chat --threads auto --mmap auto -c auto --reload").ok
@@ -183,6 +185,7 @@ def test_a_broken_file_is_told_below_the_list(room: Kernel) -> None:
         ("%models load tiny-chat --tensor-split a,b", ["--tensor-split needs A,B; got 'a,b'"]),
         ("%models load tiny-chat --flash-attn yes", ["flash_attn must be one of auto, on, off; got 'yes'"]),
         ("%models load tiny-chat --cache-type-v q8_0 --flash-attn off", ["needs flash attention"]),
+        ("%models load tiny-chat --chat-template no-such-file", ["needs a file with a Jinja template", "No such file"]),
         ("%models load tiny-chat -c 100000000", ["takes", "of memory are left for it", "type -c "]),
         ("%models unload tiny-chat --now", ["no flag --now"]),
         ("%models default tiny-cat", ["Did you mean 'tiny-chat'"]),

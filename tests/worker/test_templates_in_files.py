@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.random_gguf import CHATML, write
-from modelhub.errors import EngineCrashed, HubError, TemplateFailed
+from modelhub.errors import BadRequest, EngineCrashed, HubError, TemplateFailed
 from modelhub.kernels.hub import Hub
 
 GUARD = "{% if messages[0].content == 'hi' %}" + CHATML + "{% else %}BAD{% endif %}"
@@ -71,3 +71,19 @@ def test_several_system_messages_and_tools_of_the_past(hub: Hub, random_gguf: Pa
     assert response.debug["prompt"].startswith(
         "<|im_start|>system\none\n\ntwo<|im_end|>\n<|im_start|>user\nab<|im_end|>\n"
     )
+
+
+def test_another_template_than_the_files(hub: Hub, tmp_path: Path) -> None:
+    """`chat_template` renders in place of the file's own, and one that is no Jinja is said when it is asked."""
+    path = str(write(tmp_path / "own.gguf"))
+    users = "{% for m in messages %}USER: {{ m.content }}\n{% endfor %}ASSISTANT: "
+    hub.load(path, chat_template=users)
+    response = hub.chat("hi", model=path, max_tokens=2, seed=1)
+    assert response.text() is not None and response.debug["prompt"] == "USER: hi\nASSISTANT: "
+    assert hub.engine(path).loaded["template"] == "given"
+    hub.load(path, chat_template="{% for %}", reload=True)
+    with pytest.raises(TemplateFailed, match=r"of own cannot be used: it does not compile"):
+        hub.chat("hi", model=path).text()
+    with pytest.raises(BadRequest, match=r"chat_template must be a Jinja template of at most 256 kB; got 7"):
+        hub.load(path, chat_template=7, reload=True)
+    hub.unload(path)
