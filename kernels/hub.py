@@ -267,7 +267,7 @@ class Hub:
 
         state: "all", or the one they are in (`remote`, `downloadable`, `downloaded`, `running`, …). Raises BadRequest.
         """
-        if state not in (known := ["all", *State]):
+        if state not in (known := ["all", *map(str, State)]):
             raise BadRequest(f"state must be one of {', '.join(known)}; got {state!r}", param="state")
         rows = [{**card.to_dict(), "state": str(self.state(card))} for card in self.cards()]
         return {"object": "list", "data": [row for row in rows if state in ("all", row["state"])]}

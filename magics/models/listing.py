@@ -32,7 +32,7 @@ def listing(rest: str = "") -> Table:
 
     values, query = parse_around(rest, LIST, "%models list")
     wanted, place = values.get("state", "all"), values.get("from")
-    if wanted not in (states := ["all", *State]):
+    if wanted not in (states := ["all", *map(str, State)]):
         raise BadRequest(f"--state must be one of {', '.join(states)}; got {wanted!r}.{did_you_mean(wanted, states)}")
     the_hub = hub()
     memory: dict[str, int] = {}
@@ -58,7 +58,8 @@ def listing(rest: str = "") -> Table:
     if len(rows) > SHOWN:
         notes.append(f"and {len(rows) - SHOWN:,} more: %models list WORDS shows those whose names have the words")
     if not rows:
-        notes.append(f"no model is {' '.join([query, place or '', wanted]).strip()}; type %models to see all")
+        asked = [query, f"from {place}" if place else "", f"in state {wanted}" if wanted != "all" else ""]
+        notes.append(f"no model fits {', '.join(filter(None, asked))}; type %models to see all")
     return Table(rows, shown, "\n".join([*notes, *the_hub.catalog.problems]))
 
 
