@@ -17,11 +17,12 @@ demo: $(VENV)/.lab
 	$(BIN)/python -m modelhub demo notebooks/01_quickstart.ipynb
 
 # MODELHUB_STREAM=final: nbval compares what stands in a cell when it is done, not the updates on the way.
-# MODELHUB_HOME: the notebooks are run with no settings and no log of the user's.
+# ALONE: the notebooks are run with no settings, models, plugins and log of the user's.
+ALONE = MODELHUB_HOME=$(abspath $(VENV))/home MODELHUB_PLACES=none MODELHUB_PLUGINS=off
 test: $(VENV)/.test
 	@$(BIN)/python -m tests.browser.chromium || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && \
 	  apt-get update -q && apt-get install -yq --no-install-recommends chromium; }
-	MODELHUB_STREAM=final MODELHUB_HOME=$(abspath $(VENV))/home $(BIN)/pytest $(NBVAL) tests notebooks
+	MODELHUB_STREAM=final $(ALONE) $(BIN)/pytest $(NBVAL) tests notebooks
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -49,8 +50,10 @@ $(VENV)/.lab: pyproject.toml
 	$(BIN)/python -m pip install --quiet -e '.[local,lab]'
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.lab
+# The example plugin is installed as anybody's would be: the tests find it through its entry point.
+$(VENV)/.test: $(VENV)/.lab examples/modelhub-parrot/pyproject.toml examples/modelhub-parrot/modelhub_parrot.py
 	$(BIN)/python -m pip install --quiet --group test
+	$(BIN)/python -m pip install --quiet ./examples/modelhub-parrot
 	@touch $@
 
 $(VENV)/.train: $(VENV)/.test tiny_model/requirements.txt

@@ -18,7 +18,8 @@ from benchmarks.report import Report
 FIGURES = (
     "load_ext", "first_token", "decode", "follow_up", "stream",
     "python_cost", "single_stream", "batched", "whole_requests", "logprobs",
-    "conversations", "gaps", "cancel", "neighbour", "busy_cell", "memory", "restart", "same_text",
+    "conversations", "gaps", "cancel", "neighbour", "busy_cell", "memory", "unload", "restart", "same_text",
+    "catalogue",
 )  # fmt: skip
 
 
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(f"--repeats must be 1 or more; got {asked.repeats}")
     report = Report.of_this_machine()
     with tempfile.TemporaryDirectory(prefix="modelhub-bench-") as folder:
-        os.environ["MODELHUB_HOME"] = folder
+        os.environ |= {"MODELHUB_HOME": folder, "MODELHUB_PLACES": "none"}
         options = Options(asked.full, asked.repeats, Path(folder), asked.threads)
         for name in asked.names or FIGURES:
             began = time.monotonic()

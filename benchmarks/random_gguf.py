@@ -66,10 +66,16 @@ BLOCKS = {
 }
 
 
-def write(path: Path, shape: Shape = TINY, seed: int = 0, template: str = CHATML, **overrides: Any) -> Path:
-    """Write a GGUF of `shape` to `path`. `overrides` replace metadata, as `block_count=0`."""
+def write(
+    path: Path, shape: Shape = TINY, seed: int = 0, template: str = CHATML, shard: int = 0, **overrides: Any
+) -> Path:
+    """Write a GGUF of `shape` to `path`, and give the path of what is to be loaded.
+
+    shard: tensors a file, where it is to be split: NAME-00001-of-0000N.gguf and so on. `overrides` replace metadata,
+    as `block_count=0`.
+    """
     random = np.random.default_rng(seed)
-    writer = gguf.GGUFWriter(str(path), "llama")
+    writer = gguf.GGUFWriter(str(path), "llama", split_max_tensors=shard)
     writer.add_name(path.stem)
     writer.add_context_length(overrides.pop("context_length", shape.context))
     writer.add_embedding_length(shape.width)
@@ -119,7 +125,7 @@ def write(path: Path, shape: Shape = TINY, seed: int = 0, template: str = CHATML
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    return path
+    return sorted(path.parent.glob(f"{path.stem}-00001-of-*.gguf"))[0] if shard else path
 
 
 def _add(writer: gguf.GGUFWriter, name: str, rows: int, columns: int, quant: str, random: Any, endless: bool) -> None:

@@ -1,4 +1,4 @@
-"""The tables of docs/engine.md, made from the code: `python -m docs.tables` writes them into it."""
+"""The tables of the pages beside this file, made from the code: `python -m docs.tables` writes them there."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from modelhub.kernels.catalog.importers.registry import BUILT_IN, OTHER
+from modelhub.kernels.catalog.states import FOLLOWING, State
+from modelhub.kernels.plugins.hooks import NAMES, Hooks
 from modelhub.kernels.protocol.honesty import LOCAL
 from modelhub.kernels.protocol.load_params import LOAD_NAMES, RULES
 from modelhub.kernels.protocol.plan import DEFAULTS
 from modelhub.kernels.protocol.request import ChatRequest, Extension
+from modelhub.magics.models import VERBS
 from modelhub.magics.models.loading import LOAD
 
-PAGE = Path(__file__).with_name("engine.md")
+HERE = Path(__file__).parent
 
 # In the order in which they run: the name in response.debug["sampling"], and the fields that make it up.
 SAMPLERS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -40,19 +44,24 @@ NOT_OF_A_SAMPLER = {"post_sampling_probs", "prompt_logprobs", "cache_prompt", "c
 DRAWN = "drawn, and reported"  # what a seed is where none is given
 
 
-def tables() -> dict[str, str]:
-    """Each table by its name, as Markdown."""
-    return {"samplers": _samplers(), "fields": _fields(), "load parameters": _load()}
+def tables() -> dict[str, dict[str, str]]:
+    """The tables of each page by their names, as Markdown."""
+    return {
+        "engine.md": {"samplers": _samplers(), "fields": _fields(), "load parameters": _load()},
+        "catalogue.md": {"verbs": _verbs(), "states": _states(), "importers": _importers()},
+        "plugins.md": {"hooks": _hooks()},
+    }
 
 
-def filled(page: str) -> str:
-    """`page` with its tables as the code has them. Raises ValueError where one has no place in it."""
-    for name, table in tables().items():
-        begin, end = f"<!-- {name} -->", f"<!-- end {name} -->"
+def filled(name: str) -> str:
+    """The page called `name` with its tables as the code has them. Raises ValueError where one has no place in it."""
+    page = (HERE / name).read_text("utf-8")
+    for table_name, table in tables()[name].items():
+        begin, end = f"<!-- {table_name} -->", f"<!-- end {table_name} -->"
         place = re.compile(f"(?<={re.escape(begin)}\n).*?(?={re.escape(end)})", re.DOTALL)
         page, found = place.subn(lambda _: table, page)  # noqa: B023 - called before the next turn
         if found != 1:
-            raise ValueError(f"{PAGE.name} must have {begin} and {end}, once")
+            raise ValueError(f"{name} must have {begin} and {end}, once")
     return page
 
 
@@ -94,6 +103,41 @@ def _load() -> str:
         flags = " ".join(f"`{flag}`" for flag in option.flags)
         rows.append((f"`{name}`", flags, rule.expected, option.help, ", ".join(others.get(name, ()))))
     return _table(("in Python", "in `%models load`", "must be", "", "elsewhere called"), rows)
+
+
+def _verbs() -> str:
+    rows = []
+    for verb in VERBS.values():
+        flags = [o for o in verb.options if o not in LOAD or verb.name == "load"]
+        shown = ", ".join(f"`{o.usage()}`" for o in flags) if verb.name != "load" else "see [engine.md](engine.md)"
+        if verb.name == "derive":
+            shown += ", those of `load`"
+        rows.append((f"`%models {verb.name} {verb.usage}`".replace(" `", "`"), verb.help, shown))
+    return _table(("", "", "flags"), rows)
+
+
+def _states() -> str:
+    return _table(
+        ("state", "may become"),
+        ((f"`{now}`", ", ".join(f"`{s}`" for s in State if s in then) or "–") for now, then in FOLLOWING.items()),
+    )
+
+
+def _importers() -> str:
+    others: dict[str, list[str]] = {}
+    for name, ours in OTHER.items():
+        others.setdefault(ours, []).append(f"`{name}`")
+    return _table(
+        ("`--format`, `import_format`", "also called"),
+        ((f"`{name}`", ", ".join(others.get(name, ()))) for name in BUILT_IN),
+    )
+
+
+def _hooks() -> str:
+    return _table(
+        ("hook", "what it calls `register` with"),
+        ((f"`{name}`", " ".join((getattr(Hooks, name).__doc__ or "").split())) for name in NAMES),
+    )
 
 
 def _words(schema: dict[str, Any]) -> str:
@@ -149,4 +193,5 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(filled(PAGE.read_text("utf-8")), "utf-8")
+    for page_name in tables():
+        (HERE / page_name).write_text(filled(page_name), "utf-8")

@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from modelhub.errors import BadRequest, EngineFailed, HubError, LoadCancelled, Stopped
+from modelhub.errors import BadRequest, EngineFailed, HubError, LoadCancelled, ModelFileError, ModelNotFound, Stopped
 from modelhub.kernels import background, settings
+from modelhub.kernels.asking import check_here, request_for, system_for
 from modelhub.kernels.catalog.card import ModelCard
 from modelhub.kernels.catalog.catalog import Catalog
 from modelhub.kernels.catalog.named import Named
 from modelhub.kernels.catalog.states import State
 from modelhub.kernels.engines.local import LocalEngine
 from modelhub.kernels.perplexity import Perplexity, Scoring, check
-from modelhub.kernels.protocol import honesty
-from modelhub.kernels.protocol.events import Progress
+from modelhub.kernels.plugins import registry
+from modelhub.kernels.protocol.events import Progress, Started, Warned
+from modelhub.kernels.protocol.load_params import load_params
 from modelhub.kernels.protocol.request import ChatRequest, Message
 from modelhub.kernels.residency import Residency
 from modelhub.kernels.response import Response
@@ -26,6 +29,10 @@ from modelhub.kernels.store.conversations import Conversation, Conversations, Pl
 from modelhub.kernels.store.turn_log import TurnLog
 
 LIVELIEST = (State.RUNNING, State.LOADING, State.STOPPING, State.FAILED)
+if TYPE_CHECKING:
+    from modelhub.kernels.importing import Taken
+    from modelhub.kernels.plugins.installed import Plugins
+
 PACKAGED_MODEL = "tiny-chat"
 Prompt = str | Sequence[Message | dict[str, Any]]
 
@@ -42,6 +49,8 @@ class Prepared:
     conversation: Conversation | None
     place: Place | None
     warnings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Hub:
@@ -89,7 +98,7 @@ class Hub:
         **options: Any,
     ) -> Prepared:
         """Everything up to running: see `chat`. Raises the same, and changes nothing. `warnings` are passed on."""
-        name = self._name(model)
+        named, notes = self._find(model)
         asked = _messages(prompt)
         place = None
         history: list[Message] = []
@@ -99,16 +108,21 @@ class Hub:
             place = conversation.place(cell)
             history = conversation.history(place)
             system = system if system is not None else conversation.system(place)
-        leading = [{"role": "system", "content": system}] if system else []
-        messages = [*leading, *(m.model_dump(exclude_none=True) for m in [*history, *asked])]
-        named = self.catalog.resolve(name)
-        request = ChatRequest.make(model=name, messages=messages, **options)
-        warnings = (*warnings, *honesty.check(request, "local"))
-        return Prepared(request, named, asked, system, cell, conversation, place, warnings)
+        said = [*history, *asked]
+        in_force = system_for(named, system, said)
+        leading = [{"role": "system", "content": in_force}] if in_force else []
+        messages = [*leading, *(m.model_dump(exclude_none=True) for m in said)]
+        asking = request_for(named, messages, options)
+        warnings = (*warnings, *asking.warnings)
+        settled = asking.settings
+        return Prepared(asking.request, named, asked, system, cell, conversation, place, warnings, notes, settled)
 
     def run(self, prepared: Prepared) -> Response:
         """Run a prepared request; the response fills as the answer comes."""
         response = Response(prepared.request, list(prepared.warnings))
+        resolved = {"model": prepared.named.card.name, "preset": prepared.named.preset}
+        response.feed(Started({"resolved": resolved, "settings": dict(prepared.settings)}))
+        response.notes += prepared.notes
         if prepared.place is not None and (note := prepared.place.note()):
             response.notes.append(note)
         background.submit(self._answer(prepared, response))
@@ -212,8 +226,10 @@ class Hub:
     ) -> tuple[Scoring, Coroutine[Any, Any, Perplexity]]:
         """What collects, and what is to be run for it."""
         check(text, window, stride, top)
-        named = self.catalog.resolve(self._name(model))
+        named, notes = self._find(model)
         scoring = Scoring(named.card.id, text)
+        for note in notes:
+            scoring.feed(Warned(note))
 
         async def read() -> Perplexity:
             async with contextlib.aclosing(self._engine(named).score(text, window, stride, top)) as events:
@@ -226,6 +242,11 @@ class Hub:
     # -- models ------------------------------------------------------------------------------------------------------
 
     @property
+    def plugins(self) -> Plugins:
+        """What plugins bring; `plugins.add(model)` offers a `modelhub.Model` of this notebook."""
+        return registry()
+
+    @property
     def default_model(self) -> str:
         """The model that answers when none is named."""
         if self._default is None:
@@ -234,12 +255,20 @@ class Hub:
         return self._default
 
     def set_default(self, name: str) -> ModelCard:
-        """Make a model the default, for this kernel and later ones.
+        """Make a model, a preset or an alias the default, for this kernel and later ones.
 
         Raises ModelNotFound, or StoreFailed when it holds for this kernel only because it could not be written down.
         """
-        card = self.catalog.find(name)
-        self._default = card.path if card.source == "file" and card.path else card.id
+        named = self.catalog.resolve(name)
+        card = named.card
+        aliases = {**self.catalog.plugin_aliases(), **self.catalog.user_aliases()}
+        if named.preset or name.strip() in aliases:
+            self._default = name.strip()
+        elif card.source == "file" and card.path:
+            self._default = card.path
+        else:  # the id, unless it means something else as well
+            plain = card.id not in aliases and self.catalog.preset(card.id) is None
+            self._default = card.id if plain and self.catalog.find(card.id) == card else card.name
         settings.save("default_model", self._default)
         return card
 
@@ -272,32 +301,76 @@ class Hub:
         rows = [{**card.to_dict(), "state": str(self.state(card))} for card in self.cards()]
         return {"object": "list", "data": [row for row in rows if state in ("all", row["state"])]}
 
+    def import_models(
+        self,
+        path: str | Path,
+        as_: str | None = None,
+        copy: bool = False,
+        import_format: str | None = None,
+        progress: Callable[[float], None] = lambda part: None,
+    ) -> Taken:
+        """Take in a .gguf file, a document that describes models, or a folder of them; what came, and notes on it.
+
+        as_: another name, where there is one model. copy: copy files into the models home; else links lead to them.
+        import_format: the importer, where the document does not speak for itself. `progress` is called with the part
+        copied, 0 to 1. Keys in a document go to the key store and nowhere else.
+
+        Raises ImportFailed, ModelFileError, BadRequest, StateConflict for a name that is taken, StoreFailed.
+        """
+        from modelhub.kernels.importing import import_models
+
+        return import_models(self.catalog, path, as_, copy, import_format, progress)
+
     def load(
         self,
         name: str,
         progress: Callable[[float], None] = lambda part: None,
         reload: bool = False,
+        keep: bool | None = None,
         **params: Any,
     ) -> LocalEngine:
         """Load a model and wait for it; an interrupt stops the loading.
 
         params: load parameters (`context=8192`, `threads=4`, …); see `LoadParams`. `progress` is called with the
-        part done, 0 to 1, in the caller's thread. Loading again with the same parameters is free.
+        part done, 0 to 1, in the caller's thread. keep: whether it stays in memory though it is idle; None leaves that.
+        Room is made by freeing what is idle; see `ModelRoom`.
+
+        Loading again with the same parameters, or with none, is free. Raises StateConflict where it is loaded with
+        others, unless `reload`, and where it is to be loaded again while it answers.
         """
-        engine = self.engine(name)
-        self.residency.load(engine, progress, reload, params)
+        named = self.catalog.resolve(name)
+        engine = self._engine(named)
+        wanted = load_params(**{**named.load, **params}) if params else None
+        self.residency.load(engine, progress, reload, keep, wanted)
         return engine
 
-    def unload(self, name: str) -> bool:
-        """Free a model's memory; whether it held any."""
-        return self.residency.unload(self.engine(name))
+    def unload(self, name: str, force: bool = False) -> bool:
+        """Free a model's memory; whether it held any. Its own name frees all that is loaded of it, a preset's its own.
+
+        Raises StateConflict while it answers, unless `force`: then the answers end with an error.
+        """
+        try:
+            named = self.catalog.resolve(name)
+            engines = [self._engine(named)] if named.preset else self.residency.of_file(named.card.path)
+        except HubError:  # its file may be gone
+            engines = [e for e in self.engines() if name in (e.card.id, e.card.name, e.card.path)]
+            if not engines:
+                raise
+        return self.residency.unload(engines, force)
 
     def status(self) -> list[dict[str, Any]]:
-        """A row for every loaded model: name, state, pid, memory in bytes, requests running and waiting."""
+        """A row for every loaded model: name, state, pid, memory in bytes, requests running and waiting, what is used
+        of the context's cells; seconds it is idle and seconds until it goes, or None; the load parameters it was given.
+        """
         return self.residency.status()
 
+    def system_status(self) -> dict[str, Any]:
+        """The machine in bytes and per cent: `cpu`, `ram`, `gpus`, `disk` of the models home, `workers` (`status`)."""
+        return self.residency.system()
+
     def close(self) -> None:
-        """Free every model and close the log. The hub can still be used: what is asked next starts anew."""
+        """Free every model, stop what is being fetched, close the log. The hub can still be used: it starts anew."""
+        self.catalog.downloads.close()
         self.residency.close()
         self.log.close()
 
@@ -310,7 +383,21 @@ class Hub:
             )
         return name
 
+    def _find(self, model: str | None) -> tuple[Named, tuple[str, ...]]:
+        """What is asked, and what the user should know: a default that is gone gives the packaged model."""
+        name = self._name(model)
+        try:
+            named = self.catalog.resolve(name)
+        except (ModelNotFound, ModelFileError):
+            if model is not None or name == PACKAGED_MODEL:
+                raise
+            gone = f"{name} is the default and is not there now: {PACKAGED_MODEL} answers"
+            return self.catalog.resolve(PACKAGED_MODEL), (f"{gone}. %models default MODEL chooses another",)
+        check_here(named.card)
+        return named, (named.note,) if named.note else ()
+
     def _engine(self, named: Named) -> LocalEngine:
+        check_here(named.card)
         return self.residency.engine(named.card, named.load)
 
 

@@ -301,11 +301,14 @@ class Response(Growing):
         self.stop()
         self.wait_quietly(STOP_SECONDS)
         tokens = sum(c.tokens for c in self._choices)
-        return Stopped(f"the answer was stopped after {tokens} tokens; what came is kept", self)
+        after = f" after {tokens} tokens" if self._debug.get("counts_tokens", True) else ""
+        return Stopped(f"the answer was stopped{after}; what came is kept", self)
 
     def _usage_so_far(self) -> dict[str, Any]:
         if self._usage is not None:
             return self._usage
+        if not self._debug.get("counts_tokens", True):  # a plugin that did not tell; nobody counts for it
+            return {}
         prompt = self._debug.get("prompt_tokens", 0)
         drawn = sum(c.tokens for c in self._choices)
         return {"prompt_tokens": prompt, "completion_tokens": drawn, "total_tokens": prompt + drawn}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import keyword
 from collections import ChainMap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from modelhub.errors import BadRequest, did_you_mean
+from modelhub.errors import BadRequest, HubError, did_you_mean
+from modelhub.magics.fields import fields_of
 from modelhub.magics.options import Option, help_text, number, parse, whole
 
 if TYPE_CHECKING:
@@ -18,14 +18,6 @@ if TYPE_CHECKING:
     from modelhub.nbext.live import View
 
 LOGPROBS = 5  # alternatives a token, where --logprobs names no number
-
-# What a request is made of has its own place in the cell; the rest are no fields, but words `Hub.prepare` knows.
-INSTEAD = {
-    "model": "use -m MODEL",
-    "system": "use -s SYSTEM",
-    "messages": "write the question below the flags; --chat NAME goes on with a conversation",
-    "conversation": "use --chat NAME",
-} | dict.fromkeys(("self", "prompt", "cell", "warnings"), "it is no field of a request")
 
 OPTIONS = (
     Option(("-m", "--model"), "the model to ask: a name of %models, or the path of a .gguf file", "MODEL"),
@@ -39,7 +31,8 @@ OPTIONS = (
     Option(("--stop",), "end the answer before this text; may be repeated", "TEXT", repeat=True),
     Option(("--logprobs",), f"show token probabilities with K alternatives, 0 to 20, default {LOGPROBS}", "K", whole,
            default=LOGPROBS),
-    Option(("-o", "--option"), "any other field of the request; may be repeated", "NAME=VALUE", repeat=True),
+    Option(("-o", "--option"), "any other field of the request; may be repeated", "NAME=VALUE", repeat=True,
+           pair=True),
     Option(("--chat",), "the conversation to go on with", "NAME"),
     Option(("--new",), "begin a new conversation"),
     Option(("--set",), "put the answer's text into this variable (parsed with --format json)", "VAR"),
@@ -114,7 +107,7 @@ def ask(shell: Any, line: str, body: str | None, magic: str = "%%chat") -> Ask:
         conversation=conversation,
         cell=cell,
         warnings=warnings,
-        **_fields(values),
+        **fields_of(values, own_options(values.get("model")) if values.get("option") else None),
     )
     return Ask(prepared, form, not values.get("no_stream"), dry, variable)
 
@@ -180,33 +173,15 @@ def _dry_run(asked: Ask) -> None:
     display({"text/plain": text, "text/html": preformatted(text)}, raw=True)
 
 
-def _fields(values: dict[str, Any]) -> dict[str, Any]:
-    """The request's fields that the flags set."""
-    fields: dict[str, Any] = {}
-    for name in ("temperature", "top_p", "top_k", "min_p", "max_tokens", "seed", "stop"):
-        if values.get(name) is not None:
-            fields[name] = values[name]
-    if values.get("logprobs") is not None:
-        fields["logprobs"], fields["top_logprobs"] = True, values["logprobs"]
-    for pair in values.get("option", ()):
-        name, equals, text = pair.partition("=")
-        if not equals:
-            raise BadRequest(f"-o needs NAME=VALUE, as in -o presence_penalty=0.5; got {pair!r}")
-        if name in INSTEAD:
-            raise BadRequest(f"-o cannot set {name}: {INSTEAD[name]}")
-        if name in fields:
-            raise BadRequest(f"{name} was given twice")
-        fields[name] = _literal(text)
-    return fields
+def own_options(model: str | None) -> dict[str, Any]:
+    """The types of the options a plugin's model has of its own, by name; nothing for other models and wrong names."""
+    from modelhub.kernels.hub import hub
+    from modelhub.kernels.plugins import registry
 
-
-def _literal(text: str) -> Any:
-    """A value written as JSON or as a Python literal; anything else is text."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return text
+        card = hub().catalog.find(model or hub().default_model)
+    except HubError:
+        return {}  # the name is told of when it is asked
+    if card.engine != "plugin":
+        return {}
+    return {name: field.annotation for name, field in registry().offer(card.name).model.Options.model_fields.items()}

@@ -29,9 +29,10 @@ class Extension:
         self._events()
         self._transformers(owned)
         self._completer()
-        from modelhub.magics.formatters import register
+        from modelhub.magics import formatters, plugin_magics
 
-        self._undo.append(register(shell))
+        self._undo.append(formatters.register(shell))
+        self._undo.append(plugin_magics.register(shell))
 
     def undo(self) -> None:
         """Give the shell back as it was."""

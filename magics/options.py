@@ -27,7 +27,8 @@ class Option:
 
     flags: its spellings, the long one last. value: what its value is called in the help; None for a switch.
     kind: turns the text into the value. repeat: may be given more than once. default: the value of an optional value
-    that was left out; a flag that has one takes the next word only if `kind` accepts it.
+    that was left out; a flag that has one takes the next word only if `kind` accepts it. pair: NAME=VALUE, which may
+    also be typed as two words, NAME VALUE.
     """
 
     flags: tuple[str, ...]
@@ -37,6 +38,7 @@ class Option:
     repeat: bool = False
     default: Any = None
     name: str = ""
+    pair: bool = False
 
     @property
     def key(self) -> str:
@@ -116,6 +118,24 @@ def parse_around(line: str, options: Sequence[Option], magic: str) -> tuple[dict
     return values | more, name.strip()
 
 
+def parse_words(line: str, options: Sequence[Option], magic: str) -> tuple[dict[str, Any], list[str]]:
+    """The values of flags, wherever they stand, and the words between them, split as a shell would."""
+    values: dict[str, Any] = {}
+    words: list[str] = []
+    rest = line.strip()
+    while rest:
+        if _FLAG.match(rest):
+            more, rest = parse(rest, options, magic)
+            if twice := values.keys() & more.keys():
+                raise BadRequest(f"--{min(twice)} was given twice".replace("_", "-"))
+            values |= more
+        else:
+            word, rest = _word(rest, magic)
+            words.append(word)
+        rest = rest.lstrip()
+    return values, words
+
+
 def help_text(options: Sequence[Option]) -> str:
     """The options as an indented table, one a line."""
     width = max(len(o.usage()) for o in options) + 2
@@ -135,6 +155,9 @@ def _next(option: Option, flag: str, rest: str, magic: str) -> tuple[Any, str]:
     if not rest.strip():
         raise BadRequest(f"{flag} needs {option.value}: {option.help}")
     word, after = _word(rest, magic)
+    if option.pair and "=" not in word and after.strip():
+        value, after = _word(after, magic)
+        word = f"{word}={value}"
     return _convert(option, flag, word), after
 
 

@@ -28,7 +28,7 @@ def magics(shell: Any) -> list[Magic]:
     return [
         Magic("chat", both, chat, twin="mh"),
         Magic("mh", both, chat),
-        Magic("models", ("line",), _line("models", models.run, models.HELP)),
+        Magic("models", ("line",), _line("models", _filled(shell, models.run), models.HELP)),
         Magic("chats", ("line",), _line("chats", chats.run, chats.HELP)),
         Magic("perplexity", both, _perplexity(shell)),
     ]
@@ -56,6 +56,17 @@ def _perplexity(shell: Any) -> Callable[..., Any]:
 
     perplexity.__doc__ = HELP
     return perplexity  # type: ignore[no-any-return]  # the decorator returns what it got
+
+
+def _filled(shell: Any, run: Callable[[str], Any]) -> Callable[[str], Any]:
+    """`run` with the notebook's variables put in, as `%chat` does."""
+
+    def filled(line: str) -> Any:
+        from modelhub.magics.interpolate import interpolate
+
+        return run(interpolate(line, shell.user_ns, {})[0])
+
+    return filled
 
 
 def _line(name: str, run: Callable[[str], Any], documentation: str) -> Callable[..., Any]:

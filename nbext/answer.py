@@ -57,8 +57,9 @@ def quiet_line(response: Response) -> str:
     parts = [response.request.model]
     if "seed" in debug and debug["request_parameters"]["temperature"] != 0:
         parts.append(f"seed {debug['seed']}" + ("" if response.request.seed is not None else " (drawn)"))
-    tokens = debug["usage"]["completion_tokens"]
-    parts.append(f"{tokens} token{'' if tokens == 1 else 's'}")
+    tokens = debug["usage"].get("completion_tokens")
+    if tokens is not None:  # not every plugin tells
+        parts.append(f"{tokens} token{'' if tokens == 1 else 's'}")
     if speed := response.timings()["tokens_per_s"]:
         parts.append(f"{speed:.0f} tok/s")
     if response.error is not None:

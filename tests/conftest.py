@@ -23,6 +23,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The home folder of this test alone; nothing of the user's is read or written."""
     folder = tmp_path / "home"
     monkeypatch.setenv("MODELHUB_HOME", str(folder))
+    monkeypatch.setenv("MODELHUB_PLACES", "none")  # what other programs have on this machine is no part of a test
+    monkeypatch.setenv("MODELHUB_PLUGINS", "off")  # nor the plugins that happen to be installed
     monkeypatch.delenv("MODELHUB_STREAM", raising=False)
     return folder
 

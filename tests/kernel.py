@@ -12,6 +12,7 @@ from typing import Any
 from jupyter_client.manager import start_new_kernel
 
 SECONDS = 90.0  # the most a cell may take on a slow machine
+ALONE = {"MODELHUB_PLACES": "none", "MODELHUB_PLUGINS": "off"}  # nothing that happens to be on this machine
 
 
 @dataclass
@@ -65,7 +66,7 @@ class Kernel:
 
     def __init__(self, environment: dict[str, str]) -> None:
         env = {k: v for k, v in os.environ.items() if not k.startswith("MODELHUB_")}
-        self.manager, self.client = start_new_kernel(env={**env, **environment})
+        self.manager, self.client = start_new_kernel(env={**env, **ALONE, **environment})
 
     def run(
         self,

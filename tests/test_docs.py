@@ -1,12 +1,13 @@
-"""docs/engine.md says what is true: its tables are made from the code, its order of samplers is the one that runs."""
+"""The pages of docs/ say what is true: their tables are the code's, the order of samplers is the one that runs."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
-from docs.tables import NOT_OF_A_SAMPLER, PAGE, SAMPLERS, accepted, filled
+from docs.tables import HERE, NOT_OF_A_SAMPLER, SAMPLERS, accepted, filled, tables
 from modelhub.errors import BadRequest
 from modelhub.kernels.hub import Hub
 from modelhub.kernels.protocol.plan import DEFAULTS
@@ -26,11 +27,12 @@ def chain(hub: Hub, **options: object) -> list[str]:
     return [re.match(r"\w+?(?=_[12]\(|\(|$)", name)[0] for name in response.debug["sampling"]]  # type: ignore[index]  # each has a name
 
 
-def test_the_tables_are_the_codes() -> None:
-    """Every table of the page is what the code says: `python -m docs.tables` writes them."""
-    page = PAGE.read_text("utf-8")
-    assert filled(page) == page, "type: python -m docs.tables"
-    assert page.count("| `x_modelhub.") > 30
+@pytest.mark.parametrize("name", tables())
+def test_the_tables_are_the_codes(name: str) -> None:
+    """Every table of a page is what the code says: `python -m docs.tables` writes them."""
+    page = (HERE / name).read_text("utf-8")
+    assert filled(name) == page, "type: python -m docs.tables"
+    assert page.count("\n| `") > 5
 
 
 def test_the_order_is_the_one_that_runs(hub: Hub) -> None:
@@ -75,10 +77,25 @@ def test_a_range_in_words_is_the_range(field: str, said: str, good: list[object]
             ChatRequest.make(model="m", messages=[{"role": "user", "content": "q"}], **{field: value})
 
 
-def test_what_it_links_to_exists() -> None:
-    """Every file that the page points to, or names as a test, is there."""
-    page = PAGE.read_text("utf-8")
+@pytest.mark.parametrize("path", sorted(HERE.glob("*.md")), ids=lambda path: path.name)
+def test_what_it_links_to_exists(path: Path) -> None:
+    """Every file that a page points to, or names as a test, is there."""
+    page = path.read_text("utf-8")
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", page):
-        assert (PAGE.parent / target).exists(), target
+        assert (HERE / target).exists(), target
     for target in re.findall(r"`((?:tests|notebooks)/[\w/.]+)`", page):
-        assert (PAGE.parent.parent / target).exists(), target
+        assert (HERE.parent / target).exists(), target
+
+
+def test_the_preset_of_the_page(hub: Hub, home: Path) -> None:
+    """The preset that catalogue.md shows is one: asked by its name, it answers as it says."""
+    page = (HERE / "catalogue.md").read_text("utf-8")
+    (shown,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (home / "presets").mkdir(parents=True)
+    (home / "presets" / "shown.yaml").write_text(shown)
+    response = hub.chat("What is the capital of France?", model="strict")
+    assert response.text() == "The capital of France is Paris."
+    assert response.debug["settings"]["top_k"] == [40, "preset strict"]
+    assert response.debug["model"]["context"] == 512
+    assert response.request.messages[0].text == "Answer in one sentence."
+    hub.unload("strict")

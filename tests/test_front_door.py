@@ -31,7 +31,7 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_front_door_is_what_it_says() -> None:
     """`__all__` is sorted and names exactly what is public."""
-    public = python("import modelhub; print(*sorted(n for n in vars(modelhub) if n[0] != '_'))").stdout.split()
+    public = python("import modelhub; print(*(n for n in dir(modelhub) if n[0] != '_'))").stdout.split()
     helpers = {"annotations", "TYPE_CHECKING", "Any"}
     assert sorted(set(public) - helpers) == sorted(modelhub.__all__) == modelhub.__all__
     assert all(callable(getattr(modelhub, name)) and getattr(modelhub, name).__doc__ for name in modelhub.__all__)

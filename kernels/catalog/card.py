@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from modelhub.kernels.catalog.gguf import Header, read_header
 from modelhub.kernels.catalog.states import State
 
 ROLES = ("model", "mmproj", "draft", "lora", "shard")
@@ -121,24 +120,7 @@ class ModelCard:
 
 
 def card_of_file(path: Path, ident: str | None = None, source: str = "file") -> ModelCard:
-    """The card of the GGUF at `path`. Raises ModelFileError."""
-    header = read_header(path)
-    context = header.get("{arch}.context_length")
-    return ModelCard(
-        id=ident or path.name.removesuffix(".gguf"),
-        files=(ModelFile(str(path.resolve()), size=header.size),),
-        parameters=header.parameters,
-        quantisation=header.quantisation,
-        context_length=context if type(context) is int else None,
-        architecture=_text(header, "general.architecture"),
-        description=_text(header, "general.description") or _text(header, "general.name"),
-        licence=_text(header, "general.license"),
-        has_template=isinstance(header.get("tokenizer.chat_template"), str),
-        created=int(path.stat().st_mtime),
-        source=source,
-    )
+    """The card of the GGUF at `path`, with all its parts where it is one of several. Raises ModelFileError."""
+    from modelhub.kernels.catalog.local_card import card_of_path
 
-
-def _text(header: Header, key: str) -> str | None:
-    found = header.get(key)
-    return found if isinstance(found, str) and found else None
+    return card_of_path(path, ident, source)

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from modelhub.errors import ModelFileError, ModelNotFound, did_you_mean
-from modelhub.kernels import settings
+from modelhub.errors import HubError, StateConflict
+from modelhub.kernels import plugins
+from modelhub.kernels.catalog import plugin_models
+from modelhub.kernels.catalog.aliases import Aliases
 from modelhub.kernels.catalog.card import ModelCard, card_of_file
+from modelhub.kernels.catalog.downloads import Downloads
+from modelhub.kernels.catalog.model_options import ModelOptions, fields_for, key
 from modelhub.kernels.catalog.named import Named
+from modelhub.kernels.catalog.names import Names
+from modelhub.kernels.catalog.places import PACKAGED as PACKAGED  # re-exported
+from modelhub.kernels.catalog.places import Places
+from modelhub.kernels.catalog.preset import Preset
+from modelhub.kernels.catalog.presets import Presets
+from modelhub.kernels.catalog.states import State
+from modelhub.kernels.protocol.load_params import load_params
+from modelhub.kernels.protocol.merging import Layer, defaults, merge, over
 from modelhub.kernels.protocol.request import short
-
-PACKAGED = Path(__file__).resolve().parent.parent / "models"
 
 
 class Catalog:
@@ -20,55 +30,186 @@ class Catalog:
 
     def __init__(self) -> None:
         """Start with nothing read."""
+        self._places = Places()
+        self.downloads = Downloads()
         self._cards: dict[tuple[str, int, int], ModelCard] = {}
-        self.problems: list[str] = []  # files in the models home that are no models, in one line each
+        self.aliases = Aliases()
+        self.options = ModelOptions()
+        self.preset_files = Presets()
+        self.problems: list[str] = []  # files that are no models and no presets, in one line each
 
-    def cards(self) -> list[ModelCard]:
-        """A card for every model that is packaged or lies in the models home, by name."""
-        self.problems.clear()
-        found: dict[str, ModelCard] = {}
-        for folder, source in ((settings.models_home(), "models home"), (PACKAGED, "packaged")):
-            for path in sorted(folder.glob("*.gguf")) if folder.is_dir() else []:
-                try:
-                    card = self._card(path, source)
-                except ModelFileError as error:
-                    self.problems.append(str(error))
-                else:
-                    found[card.id] = card  # the packaged one wins: its name is promised
-        return sorted(found.values(), key=lambda c: c.name)
+    def cards(self, wait: bool = True) -> list[ModelCard]:
+        """A card for every model that lies where modelhub looks (see `Places`) or that a plugin offers, by name.
+
+        wait: whether plugins that are still loading are waited for.
+        """
+        here = self.here()
+        mine = [*self.preset_files.problems, *self.aliases.problems, *self.options.problems]
+        mine += self._conflicts(wait)
+        self.problems = [*self._places.problems, *mine]
+        return sorted([*here, *plugin_models.cards(wait)], key=lambda c: c.name)
+
+    def here(self) -> list[ModelCard]:
+        """The models of this machine, by name; no plugin is loaded for them."""
+        found = self._places.cards()
+        self.presets()
+        there = {c.id for c in found}
+        coming = {c.id: c for c in self.downloads.cards() if c.state == State.DOWNLOADING or c.id not in there}
+        return sorted([*(c for c in found if c.id not in coming), *coming.values()], key=lambda c: c.name)
+
+    def askable(self) -> list[ModelCard]:
+        """As `cards`, with the models of plugins that answer by their names and are not listed."""
+        listed = self.cards()
+        names = {c.name for c in listed}
+        return listed + [c for c in plugin_models.cards(hidden=True) if c.name not in names]
+
+    @property
+    def places(self) -> Places:
+        """The places where models of this machine lie."""
+        return self._places
 
     def names(self) -> list[str]:
-        """Every name a model can be asked for by, short names first."""
-        cards = self.cards()
-        return [c.id for c in cards] + [c.name for c in cards]
+        """Every name a model can be asked for by: ids, full names, then presets and aliases.
 
-    def resolve(self, name: str) -> Named:
-        """What `name` stands for: a model and the settings that go with it. Raises as `find` does."""
-        return Named(name, self.find(name))
+        Those of plugins that are loaded by now: who asks for names (Tab) is not kept waiting.
+        """
+        cards = self.cards(wait=False)
+        more = [*(p.name for p in self.presets() if p.asked), *self.user_aliases(), *self.plugin_aliases(wait=False)]
+        return list(dict.fromkeys([*(c.id for c in cards), *(c.name for c in cards), *more]))
 
     def find(self, name: str) -> ModelCard:
-        """The model called `name`: an id, a full name, or the path of a file.
+        """The model called `name`, without the settings that go with the name. Raises as `resolve` does."""
+        return Names(self).find(name).card
 
-        Raises ModelNotFound, which lists the nearest names, or ModelFileError for a path that is no model.
+    def resolve(self, name: str) -> Named:
+        """What `name` stands for: a model and the settings that go with the name.
+
+        name: an alias of the user's, a full name, a preset, an alias of a plugin's, an id that one model has, a name
+        without its quantisation, or the path of a file; the first of these that fits.
+
+        Raises ModelNotFound, which lists the nearest names or the models between which it cannot choose, or
+        ModelFileError for a path that is no model.
         """
-        wanted = name.strip()
-        for card in self.cards():
-            if wanted in (card.id, card.name):
-                return card
-        if wanted.endswith(".gguf") or wanted.startswith((".", "~", "/")) or os.sep in wanted.removeprefix("local/"):
-            path = Path(wanted)
-            with contextlib.suppress(RuntimeError):  # there is no such user, so it is no home of one
-                path = path.expanduser()
-            if wanted.endswith(".gguf") or wanted.startswith((".", "~", "/")) or os.path.exists(path):  # noqa: PTH110 - Path.exists raises for long names
-                return self._card(path, "file")
-        known = [c.id for c in self.cards()]
-        raise ModelNotFound(
-            f"no model is named {short(name)}.{did_you_mean(wanted.removeprefix('local/'), known)} "
-            f"There {'is' if len(known) == 1 else 'are'} {', '.join(known) or 'none'}; "
-            "the path of a .gguf file works too. Type %models to see them.",
-            name=name,
-            param="model",
-        )
+        found = Names(self).find(name)
+        self.downloads.check(found.card)
+        return self._named(name, found.card, found.preset, found.note)
+
+    def _named(self, asked: str, card: ModelCard, preset: Preset | None, note: str = "") -> Named:
+        """The model with what its card, the user's options and the preset say."""
+        warnings: list[str] = list(preset.notes) if preset else []
+        try:
+            hints = defaults(card.request)
+        except HubError as error:
+            hints = {}
+            warnings.append(f"what the card of {card.id} says of requests is left out: {error}")
+        options = self.options.of(card)
+        layers = [Layer(f"card of {card.id}", hints), Layer(f"options of {card.id}", options["request"])]
+        load = {**card.load, **options["load"]}
+        system = card.system
+        if preset is not None:
+            layers.append(Layer(f"preset {preset.name}", preset.request))
+            load |= preset.load
+            system = preset.system if preset.system is not None else system
+        layers = [layer for layer in layers if layer.fields]
+        load = {k: v for k, v in load.items() if v is not None}
+        request = merge(layers).fields
+        name = preset.name if preset else None
+        return Named(asked, card, load, request, system, name, note, tuple(layers), tuple(warnings))
+
+    # -- presets and aliases -----------------------------------------------------------------------------------------
+
+    def presets(self) -> list[Preset]:
+        """Every preset, by name; what is wrong with others stands in `preset_files.problems`."""
+        return self.preset_files.all()
+
+    def preset(self, name: str) -> Preset | None:
+        """The preset of this name that is asked at a chat; None where there is none."""
+        found = [p for p in self.presets() if p.name == name]
+        asked = self.preset_files.get(name)
+        return asked or (found[0] if found else None)
+
+    def derive(
+        self,
+        base: str,
+        as_: str,
+        request: Mapping[str, Any] | None = None,
+        load: Mapping[str, Any] | None = None,
+        system: str | None = None,
+        force: bool = False,
+    ) -> Preset:
+        """Make a preset of a model, and write it; one that is made of a preset has what that has, and more.
+
+        base: the name of a model or a preset. as_: the name of the new one. request, load, system: its request
+        defaults, load parameters and system message; a value of None sets back what was below it. force: also where
+        a model, a preset or an alias has the name.
+
+        Raises BadRequest for what no request and no loading accepts, ModelNotFound, StateConflict, StoreFailed.
+        """
+        names = Names(self)
+        found = names.find(base)
+        card, old = found.card, found.preset
+        fields = defaults(fields_for(card, request or {}))
+        if old is not None:
+            fields = over(old.request, fields)
+        loads = {**(old.load if old else {}), **(load or {})}
+        load_params(**{k: v for k, v in loads.items() if v is not None})
+        model = old.model if old is not None else key(card)
+        taken = names.hides(as_) or ("an alias" if as_ in self.user_aliases() else None)
+        if taken and not force:
+            raise StateConflict(
+                f"{short(as_)} is the name of {taken} already; another name keeps both, --force takes its place"
+            )
+        says = system if system is not None else old.system if old else None
+        return self.preset_files.add(Preset(as_, model, load=loads, request=fields, system=says), force)
+
+    def remove_preset(self, name: str) -> list[str]:
+        """Delete a preset; the files that are gone. Raises ModelNotFound, StoreFailed."""
+        return self.preset_files.remove(name)
+
+    def user_aliases(self) -> dict[str, str]:
+        """The user's aliases and what they stand for."""
+        return self.aliases.all()
+
+    def plugin_aliases(self, wait: bool = True) -> dict[str, str]:
+        """The aliases of plugins and the full names they stand for."""
+        return plugins.registry().aliases(wait)
+
+    def set_alias(self, name: str, target: str, force: bool = False) -> str:
+        """Let `name` stand for a model or a preset; what it stands for, as it is kept.
+
+        target: any name but an alias. force: also where a model or a preset has the name, which is then hidden.
+
+        Raises ModelNotFound for a target that is not there, StateConflict for a name that would hide another,
+        BadRequest for a name that cannot be typed, StoreFailed.
+        """
+        name, names = name.strip(), Names(self)
+        kept = names.alias_target(target)
+        if kept == name:
+            raise StateConflict(f"{short(name)} is its name already")
+        if (hidden := names.hides(name)) and not force:
+            raise StateConflict(
+                f"{short(name)} is the name of {hidden}, which the alias would hide; take another name, or say --force"
+            )
+        self.aliases.set(name, kept)
+        return kept
+
+    def looked_in(self) -> list[str]:
+        """The places models are looked for in, in words."""
+        sources = ["packaged", "models home", *(c.source for c in self.cards())]
+        return list(dict.fromkeys([*sources, *(["presets"] if self.presets() else [])]))
+
+    def file(self, path: Path) -> ModelCard:
+        """The card of the file at `path`. Raises ModelFileError."""
+        return self._card(path, "file")
+
+    def _conflicts(self, wait: bool) -> list[str]:
+        """Aliases of plugins that one of the user's takes the place of."""
+        mine = self.user_aliases()
+        return [
+            f"the alias {name!r} of a plugin, for {target}, is not used: yours, for {mine[name]}, comes first"
+            for name, target in self.plugin_aliases(wait).items()
+            if name in mine and mine[name] != target
+        ]
 
     def _card(self, path: Path, source: str) -> ModelCard:
         try:

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import stat
 import struct
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from modelhub.errors import ModelFileError
+from modelhub.kernels.catalog.header_bytes import HeaderBytes, KnownLists, Malformed
 from modelhub.kernels.catalog.limits import impossible
+from modelhub.kernels.catalog.tensors import MOST_DIMENSIONS, MOST_TENSORS, Tensor, main_type, misplaced, tensor, twice
 
 MAGIC = b"GGUF"
 OLD_MAGICS = {b"lmgg": "ggml", b"fmgg": "ggmf", b"tjgg": "ggjt"}
 LONG_ARRAY = 64  # arrays longer than this are skipped, their length is kept
-LONGEST_TEXT = 1 << 24  # bytes of one text; the longest chat templates have some ten thousand
-LONGEST_LIST = 1 << 28  # bytes of all the texts of one array; large vocabularies have a few million
-TOKENS = "tokenizer.ggml.tokens"
+MOST_PAIRS = 1 << 16  # of metadata; models have some fifty
+TOKENS, ALIGNMENT = "tokenizer.ggml.tokens", "general.alignment"
 
 # general.file_type: the name people know each mixture by (llama.h, enum llama_ftype).
 FILE_TYPES = {
@@ -30,35 +29,31 @@ FILE_TYPES = {
     12: "Q3_K_M", 13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S", 17: "Q5_K_M", 18: "Q6_K",
     19: "IQ2_XXS", 20: "IQ2_XS", 21: "Q2_K_S", 22: "IQ3_XS", 23: "IQ3_XXS", 24: "IQ1_S", 25: "IQ4_NL",
     26: "IQ3_S", 27: "IQ3_M", 28: "IQ2_S", 29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16",
-    36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4",
+    36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4", 39: "NVFP4", 40: "Q1_0",
 }  # fmt: skip
 
-# Tensor types: (name, values a block, bytes a block) (ggml.h, enum ggml_type; ggml-common.h, block structs).
-TENSOR_TYPES = {
-    0: ("F32", 1, 4), 1: ("F16", 1, 2), 2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20), 6: ("Q5_0", 32, 22),
-    7: ("Q5_1", 32, 24), 8: ("Q8_0", 32, 34), 9: ("Q8_1", 32, 36), 10: ("Q2_K", 256, 84), 11: ("Q3_K", 256, 110),
-    12: ("Q4_K", 256, 144), 13: ("Q5_K", 256, 176), 14: ("Q6_K", 256, 210), 15: ("Q8_K", 256, 292),
-    16: ("IQ2_XXS", 256, 66), 17: ("IQ2_XS", 256, 74), 18: ("IQ3_XXS", 256, 98), 19: ("IQ1_S", 256, 50),
-    20: ("IQ4_NL", 32, 18), 21: ("IQ3_S", 256, 110), 22: ("IQ2_S", 256, 82), 23: ("IQ4_XS", 256, 136),
-    24: ("I8", 1, 1), 25: ("I16", 1, 2), 26: ("I32", 1, 4), 27: ("I64", 1, 8), 28: ("F64", 1, 8),
-    29: ("IQ1_M", 256, 56), 30: ("BF16", 1, 2), 34: ("TQ1_0", 256, 54), 35: ("TQ2_0", 256, 66),
-    39: ("MXFP4", 32, 17),
-}  # fmt: skip
+GUESSED = 1024  # a bit of it: llama.cpp guessed
 
 _SCALARS = {
-    0: "<B",
-    1: "<b",
-    2: "<H",
-    3: "<h",
-    4: "<I",
-    5: "<i",
-    6: "<f",
-    7: "<?",
-    10: "<Q",
-    11: "<q",
-    12: "<d",
+    kind: struct.Struct(f"<{form}")
+    for kind, form in {
+        0: "B",
+        1: "b",
+        2: "H",
+        3: "h",
+        4: "I",
+        5: "i",
+        6: "f",
+        7: "?",
+        10: "Q",
+        11: "q",
+        12: "d",
+    }.items()
 }
-_STRING, _ARRAY = 8, 9
+_UINT32, _STRING, _ARRAY = 4, 8, 9
+_TWO, _COUNTS, _KIND, _ITEMS = (struct.Struct(form) for form in ("<4sI", "<QQ", "<I", "<IQ"))
+_ROWS = [struct.Struct(f"<{dimensions}QIQ") for dimensions in range(MOST_DIMENSIONS + 1)]
+_SWAPPED = {struct.pack("<I", version) for version in (1, 2, 3)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +61,15 @@ class Header:
     """What a GGUF says of itself: metadata (long arrays as `LongArray`), tensors, sizes in bytes."""
 
     metadata: dict[str, Any]
-    tensor_count: int
-    parameters: int
+    tensors: tuple[Tensor, ...]
     quantisation: str
     size: int
+    version: int = 3
+
+    @property
+    def parameters(self) -> int:
+        """How many weights there are."""
+        return sum(one.values for one in self.tensors)
 
     def get(self, key: str, default: Any = None) -> Any:
         """A metadata value; `{arch}` in the key is the architecture's name."""
@@ -83,8 +83,11 @@ class LongArray:
     length: int
 
 
-def read_header(path: Path) -> Header:
-    """The header of the GGUF at `path`. Raises ModelFileError, one line that says what the file is and what to do."""
+def read_header(path: Path, known: KnownLists | None = None) -> Header:
+    """The header of the GGUF at `path`. known: lists of texts of other headers, for those who read many.
+
+    Raises ModelFileError, one line that says what the file is and what to do.
+    """
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -98,7 +101,7 @@ def read_header(path: Path) -> Header:
         raise _bad(path, "it is not a regular file (a pipe, socket or device); name a .gguf file")
     try:
         with path.open("rb") as file:
-            return _Reader(path, file, status.st_size).header()
+            return _Reader(path, file, status.st_size, known).header()
     except OSError as error:
         raise _bad(path, f"it cannot be read ({error.strerror or error})") from None
 
@@ -106,62 +109,83 @@ def read_header(path: Path) -> Header:
 class _Reader:
     """Reads one header; every length is checked against what is left of the file before it is believed."""
 
-    def __init__(self, path: Path, file: BinaryIO, size: int) -> None:
+    def __init__(self, path: Path, file: BinaryIO, size: int, known: KnownLists | None) -> None:
         self.path, self.file, self.size = path, file, size
+        self.bytes = HeaderBytes(file, size, known)
 
     def header(self) -> Header:
         self._check_magic()
-        (version,) = self._unpack("<I")
-        if version not in (2, 3):
-            raise _bad(self.path, f"it is GGUF version {version}; versions 2 and 3 are read, so convert it again")
-        tensor_count, pair_count = self._unpack("<QQ")
-        left = self.size - self.file.tell()
-        if tensor_count * 24 > left or pair_count * 12 > left:
-            raise self._broken("its counts of tensors and metadata do not fit the file")
-        metadata = {}
-        for _ in range(pair_count):
-            key = self._string()
-            (kind,) = self._unpack("<I")
-            metadata[key] = self._vocabulary() if key == TOKENS and kind == _ARRAY else self._value(kind)
-        if not isinstance(metadata.get("general.architecture"), str):
-            raise self._broken("it names no architecture")
-        if wrong := impossible(metadata):
-            raise self._broken(wrong)
-        return self._tensors(metadata, tensor_count)
+        try:
+            return self._header()
+        except Malformed as problem:
+            raise _bad(self.path, f"it is truncated or corrupt: {problem}; download or copy it again") from None
 
-    def _tensors(self, metadata: dict[str, Any], count: int) -> Header:
-        parameters, end = 0, 0
-        by_type: Counter[str] = Counter()
-        for _ in range(count):
-            name = self._string()
-            (dimensions,) = self._unpack("<I")
-            if dimensions > 8:
-                raise self._broken(f"tensor {name[:60]!r} has {dimensions} dimensions")
-            values = 1
-            for extent in self._unpack(f"<{dimensions}Q"):
-                values *= extent
-            kind, offset = self._unpack("<IQ")
-            label, block, width = TENSOR_TYPES.get(kind, (f"type {kind}", 1, 0))
-            parameters += values
-            by_type[label] += values
-            end = max(end, offset + values // block * width)
-        alignment = metadata.get("general.alignment", 32)
-        if not isinstance(alignment, int) or not 0 < alignment <= 1 << 20:
-            raise self._broken("its alignment is not a sensible number")
-        start = -(-self.file.tell() // alignment) * alignment
-        if start + end > self.size:
-            missing = start + end - self.size
+    def _header(self) -> Header:
+        _magic, version = self.bytes.unpack(_TWO)
+        if version.to_bytes(4, "big") in _SWAPPED:
             raise _bad(
                 self.path,
-                f"it is truncated: {missing:,} of {start + end:,} bytes are missing; download or copy it again",
+                f"it is GGUF version {version}, read backwards: it is for a big-endian machine; get the little-endian "
+                "file, or turn it with gguf-convert-endian of the gguf package",
             )
+        if version not in (2, 3):
+            raise _bad(self.path, f"it is GGUF version {version}; versions 2 and 3 are read, so convert it again")
+        tensor_count, pair_count = self.bytes.unpack(_COUNTS)
+        if tensor_count * 24 > self.bytes.left or pair_count * 12 > self.bytes.left:
+            raise Malformed("its counts of tensors and metadata do not fit the file")
+        if tensor_count > MOST_TENSORS or pair_count > MOST_PAIRS:
+            raise Malformed(f"its counts, {tensor_count:,} tensors and {pair_count:,} metadata, are beyond any model's")
+        metadata: dict[str, Any] = {}
+        for _ in range(pair_count):
+            key = self._string()
+            (kind,) = self.bytes.unpack(_KIND)
+            if key in metadata:
+                raise Malformed(f"it says {key[:60]!r} twice")
+            if key == ALIGNMENT and kind != _UINT32:
+                raise Malformed("its alignment is not a sensible number")
+            metadata[key] = self._vocabulary() if key == TOKENS and kind == _ARRAY else self._value(kind)
+        if not isinstance(metadata.get("general.architecture"), str) and not metadata.get("split.no"):
+            raise Malformed("it names no architecture")  # which further files of a split model need not
+        if wrong := impossible(metadata):
+            raise Malformed(wrong)
+        tensors = self._tensors(metadata, tensor_count)
         kind = metadata.get("general.file_type")
-        named = FILE_TYPES.get(kind) if isinstance(kind, int) else None
-        quantisation = named or (by_type.most_common(1)[0][0] if by_type else "")
-        return Header(metadata, count, parameters, quantisation, self.size)
+        named = FILE_TYPES.get(kind & ~GUESSED) if type(kind) is int else None
+        return Header(metadata, tensors, named or main_type(tensors), self.size, version)
+
+    def _tensors(self, metadata: dict[str, Any], count: int) -> tuple[Tensor, ...]:
+        rows = []
+        for _ in range(count):
+            name = self._string()
+            (dimensions,) = self.bytes.unpack(_KIND)
+            if dimensions > MOST_DIMENSIONS:
+                raise Malformed(f"tensor {name[:60]!r} has {dimensions} dimensions")
+            *shape, kind, offset = self.bytes.unpack(_ROWS[dimensions])
+            rows.append((name, shape, kind, offset))
+        alignment = metadata.get(ALIGNMENT, 32)
+        if not 0 < alignment <= 1 << 20 or alignment & (alignment - 1):
+            raise Malformed("its alignment is not a sensible number")
+        start = -(-self.bytes.position // alignment) * alignment
+        try:
+            tensors = tuple(tensor(name, shape, kind, start + offset) for name, shape, kind, offset in rows)
+        except ValueError as problem:
+            raise Malformed(str(problem)) from None
+        end = max((one.offset + one.size for one in tensors), default=0)
+        if end > self.size:
+            raise _bad(
+                self.path,
+                f"it is truncated: {end - self.size:,} of {end:,} bytes are missing; download or copy it again",
+            )
+        if wrong := twice(tensors):
+            raise Malformed(f"it has two tensors {wrong[:60]!r}")
+        if wrong := misplaced(tensors, start, alignment):
+            raise Malformed(wrong)
+        return tensors
 
     def _check_magic(self) -> None:
-        magic = self.file.read(4)
+        sample = self.file.read(512)
+        self.file.seek(0)
+        magic = sample[:4]
         if magic == MAGIC:
             return
         if not magic:
@@ -171,7 +195,6 @@ class _Reader:
                 self.path,
                 f"it is in the old {OLD_MAGICS[magic]} format, which llama.cpp gave up in 2023; get the model as GGUF",
             )
-        sample = magic + self.file.read(508)
         if _looks_like_text(sample):
             hint = "; it may be a git-lfs pointer or a web page" if b"git-lfs" in sample or b"<" in sample[:64] else ""
             raise _bad(self.path, f"it is a text file, not a GGUF{hint}; download the model itself")
@@ -179,77 +202,36 @@ class _Reader:
 
     def _value(self, kind: int) -> Any:
         if kind in _SCALARS:
-            return self._unpack(_SCALARS[kind])[0]
+            return self.bytes.unpack(_SCALARS[kind])[0]
         if kind == _STRING:
             return self._string()
         if kind != _ARRAY:
-            raise self._broken(f"metadata of unknown type {kind}")
-        return self._array(*self._unpack("<IQ"))
+            raise Malformed(f"metadata of unknown type {kind}")
+        return self._array(*self.bytes.unpack(_ITEMS))
 
     def _array(self, item: int, count: int) -> Any:
         if item in _SCALARS:
-            width = struct.calcsize(_SCALARS[item])
-            self._need(count * width)
             if count > LONG_ARRAY:
-                self.file.seek(count * width, 1)
+                self.bytes.skip(count, _SCALARS[item].size)
                 return LongArray(count)
             return [self._value(item) for _ in range(count)]
         if item != _STRING:
-            raise self._broken("an array of arrays")
-        texts = self._texts(count)
-        if count <= LONG_ARRAY:
-            return [text.decode("utf-8", "replace") for text in texts]
-        for _ in texts:
-            pass
-        return LongArray(count)
+            raise Malformed("an array of arrays")
+        if count > LONG_ARRAY:
+            self.bytes.skip_texts(count)
+            return LongArray(count)
+        return [text.decode("utf-8", "replace") for text in self.bytes.texts(count)]
 
     def _vocabulary(self) -> Any:
         """The array of the tokens. llama.cpp ends the process over two tokens of the same text."""
-        item, count = self._unpack("<IQ")
+        item, count = self.bytes.unpack(_ITEMS)
         if item != _STRING:
             return self._array(item, count)
-        seen: set[bytes] = set()
-        for number, text in enumerate(self._texts(count)):
-            text = text.partition(b"\0")[0] if b"\0" in text else text  # as C reads it
-            if text in seen:
-                raise self._broken(f"token {number} has the text of another one, {text[:40]!r}")
-            if text:  # those that have none are given one
-                seen.add(text)
+        self.bytes.distinct_texts(count)
         return LongArray(count)
 
-    def _texts(self, count: int) -> Iterator[bytes]:
-        """The next `count` texts, one after the other."""
-        self._need(count * 8)
-        read, total = self.file.read, 0
-        for _ in range(count):
-            head = read(8)
-            length = int.from_bytes(head, "little")
-            total += length
-            if length > self.size:
-                raise self._broken("it ends inside its header")
-            if length > LONGEST_TEXT or total > LONGEST_LIST:
-                raise self._broken(f"a text of {max(length, total):,} bytes")
-            text = read(length)
-            if len(head) + len(text) < 8 + length:
-                raise self._broken("it ends inside its header")
-            yield text
-
     def _string(self) -> str:
-        (text,) = self._texts(1)
-        return text.decode("utf-8", "replace")
-
-    def _unpack(self, form: str) -> tuple[Any, ...]:
-        raw = self.file.read(struct.calcsize(form))
-        if len(raw) < struct.calcsize(form):
-            raise self._broken("it ends inside its header")
-        return struct.unpack(form, raw)
-
-    def _need(self, count: int) -> None:
-        if count > self.size - self.file.tell():
-            raise self._broken("it ends inside its header")
-
-    def _broken(self, why: str) -> ModelFileError:
-        return _bad(self.path, f"it is truncated or corrupt: {why}; download or copy it again")
+        return self.bytes.text().decode("utf-8", "replace")
 
 
 def _looks_like_text(sample: bytes) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from modelhub.kernels.catalog.card import ModelCard
+from modelhub.kernels.protocol.merging import Layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,8 @@ class Named:
 
     asked: the name as it was asked. card: the model. load, request, system: what the card, the user's options for the
     model and the preset say, merged in this order; `request` are fields of a request, deep in `x_modelhub`.
-    preset: the preset's name, if it is one. note: said once below the answer, as when an alias of two was taken.
+    layers: the same fields apart, lowest first, each with who says them. preset: the preset's name, if it is one.
+    note: said once below the answer, as when the quantisation was chosen. warnings: what of the settings is of no use.
     """
 
     asked: str
@@ -25,3 +27,5 @@ class Named:
     system: str | None = None
     preset: str | None = None
     note: str = ""
+    layers: tuple[Layer, ...] = ()
+    warnings: tuple[str, ...] = ()

@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from modelhub.kernels.catalog.card import ModelCard
 from modelhub.kernels.protocol.events import Event
 from modelhub.kernels.protocol.load_params import LoadParams
 from modelhub.kernels.protocol.request import ChatRequest
+
+
+class Turn(Protocol):
+    """The turn of one model to take memory, from its question until it has what it takes or has failed."""
+
+    async def allowance(self, pid: int) -> int | None:
+        """Bytes its worker, the process `pid`, may take more by the user's budget; None: as much as is free.
+
+        Below 0 where the others hold more than the budget already.
+        """
+
+    async def make(self, needs: Mapping[str, Any]) -> bool:
+        """Free something idle where that helps; whether something was, so that the worker must measure again.
+
+        needs: what `worker.memory.needs` says, by `gpu`, `host` and `budget`.
+        """
+
+    async def holders(self) -> str:
+        """Who holds memory and was not to be freed, behind a refusal; empty where nobody does."""
+
+
+class Room(Protocol):
+    """Makes room for models before they take their memory, one at a time."""
+
+    def turn(self, engine: Any) -> AbstractAsyncContextManager[Turn]:
+        """Wait until it is the turn of `engine`. No other model takes memory until the `async with` ends."""
 
 
 class Engine(Protocol):
@@ -21,15 +48,18 @@ class Engine(Protocol):
 
     @property
     def state(self) -> str:
-        """`downloaded`, `loading`, `running` or `failed`."""
+        """`downloaded`, `loading`, `running`, `stopping` or `failed`."""
 
     async def load(self, params: LoadParams) -> AsyncGenerator[Event]:
         """Make the model ready, yielding Progress; at once when it is loaded so already. Raises HubError."""
         if False:
             yield
 
-    async def unload(self) -> None:
-        """Free the model's memory; a running request is cancelled."""
+    async def unload(self, force: bool = False) -> bool:
+        """Free the model's memory; whether it held any. Idempotent.
+
+        Raises StateConflict while it answers, unless `force`: then its requests end with an error.
+        """
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[Event]:
         """Run one request, loading the model first if need be. Closing the iterator cancels the request.

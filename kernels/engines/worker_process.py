@@ -10,16 +10,14 @@ import socket
 import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 
 from modelhub.errors import BadRequest, EngineCrashed, EngineMissing, HubError, LoadCancelled, ModelFileError
 from modelhub.kernels import settings
+from modelhub.kernels.engines.base import Turn
 from modelhub.kernels.protocol.load_params import LoadParams
+from modelhub.kernels.system import environment
 from modelhub.kernels.worker.link import HEADER, MAX_MESSAGE, Message, pack, unpack
-
-# What a worker may know of the kernel's environment: enough to run, and no keys.
-KEPT_NAMES = {"PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONPATH",
-              "PYTHONHOME", "VIRTUAL_ENV", "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "SYSTEMROOT"}  # fmt: skip
-KEPT_PREFIXES = ("LC_", "GGML_", "LLAMA_", "OMP_")
 
 LOG_LINES = 200
 LOG_LINE = 2000  # bytes kept of a line
@@ -42,24 +40,38 @@ class WorkerProcess:
         self.name = name
         self.process = process
         self.model: dict[str, object] = {}  # what the worker says of the loaded model
+        self.gpu_memory = 0  # bytes that loading it took of the GPUs
         self.log: deque[str] = deque(maxlen=LOG_LINES)
         self._reader = reader
         self._writer: asyncio.StreamWriter
         self._requests: dict[int, asyncio.Queue[Message | None]] = {}
         self._status: deque[asyncio.Future[Message]] = deque()
         self._next = 0
-        self._heard = 0  # messages received
+        self._heard = 0.0  # when the last message came, by the loop's clock
+        self._stopping: set[int] = set()  # requests it was told to stop and has not said so of
         self._gone = False
         self._ending = False  # whether its end was asked for
         self._said = 0  # lines logged in all, and when it was last heard of
         self._said_then = 0
         self._tasks: list[asyncio.Task[None]] = []
+        self._ended: Callable[[], None] = lambda: None
 
     @classmethod
-    async def start(cls, name: str, path: str, load: LoadParams, progress: Callable[[float], None]) -> WorkerProcess:
+    async def start(
+        cls,
+        name: str,
+        path: str,
+        load: LoadParams,
+        progress: Callable[[float], None],
+        turn: AbstractAsyncContextManager[Turn] | None = None,
+        ended: Callable[[], None] = lambda: None,
+    ) -> WorkerProcess:
         """Start a worker and load the GGUF at `path` into it.
 
-        Cancelling this kills the process. Raises EngineMissing, ModelFileError (the file was refused) or
+        turn: waited for before the worker takes memory, and over when it has. ended: called when the worker, once
+        loaded, has gone by itself. Cancelling this kills the process.
+
+        Raises EngineMissing, ModelFileError (the file was refused), BadRequest (other load parameters would do) or
         EngineCrashed (the process died over it).
         """
         ours, theirs = socket.socketpair()
@@ -90,13 +102,19 @@ class WorkerProcess:
         worker._tasks.append(asyncio.create_task(worker._read_log()))
         try:
             states = str(settings.states_home())
-            worker._send({"m": "load", "path": path, "load": load.to_dict(), "states": states})
-            await worker._loaded(path, progress)
+            asking = {"ask": turn is not None, "states": states}
+            worker._send({"m": "load", "path": path, "load": load.to_dict(), **asking})
+            async with contextlib.AsyncExitStack() as stack:
+                await worker._loaded(path, progress, turn, stack)
         except BaseException as error:
-            await worker.stop()
+            stopping = asyncio.create_task(worker.stop())
+            while not stopping.done():
+                with contextlib.suppress(asyncio.CancelledError):  # what is given up now must end all the same
+                    await asyncio.wait([stopping])
             if isinstance(error, asyncio.CancelledError):
                 raise LoadCancelled(f"loading {name} was stopped") from None
             raise
+        worker._ended = ended
         worker._tasks.append(asyncio.create_task(worker._read()))
         return worker
 
@@ -110,6 +128,8 @@ class WorkerProcess:
 
         Closing the iterator early cancels the request in the worker. Raises EngineCrashed.
         """
+        if not self.alive:
+            raise await self._crashed("before it was asked")
         self._next += 1
         number = self._next
         queue: asyncio.Queue[Message | None] = asyncio.Queue()
@@ -130,11 +150,17 @@ class WorkerProcess:
             self._requests.pop(number, None)
             if not over and self.alive:
                 self._send({"m": "cancel", "r": number})
-                asyncio.get_running_loop().call_later(HUNG_SECONDS, self._end_if_hung, self._heard)
+                self._stopping.add(number)
+                asyncio.get_running_loop().call_later(HUNG_SECONDS, self._end_if_hung, number)
 
-    def _end_if_hung(self, heard: int) -> None:
-        """Kill a worker that has said nothing since it was told to stop: its GPU, say, does not come back."""
-        if self._heard == heard and self.alive:
+    def _end_if_hung(self, number: int) -> None:
+        """Kill a worker that was told to stop a request and says nothing more: its GPU, say, does not come back."""
+        if number not in self._stopping or not self.alive:
+            return
+        silent = asyncio.get_running_loop().time() - self._heard
+        if silent < HUNG_SECONDS:  # what it had sent before it hung may have come later
+            asyncio.get_running_loop().call_later(HUNG_SECONDS - silent, self._end_if_hung, number)
+        else:
             self.log.append(f"error: it did not answer for {HUNG_SECONDS:g} seconds and was killed")
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
@@ -157,7 +183,14 @@ class WorkerProcess:
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    async def _loaded(self, path: str, progress: Callable[[float], None]) -> None:
+    async def _loaded(
+        self,
+        path: str,
+        progress: Callable[[float], None],
+        waited_for: AbstractAsyncContextManager[Turn] | None,
+        stack: contextlib.AsyncExitStack,
+    ) -> None:
+        turn: Turn | None = None
         while True:
             message = await self._receive()
             if message is None:
@@ -167,8 +200,17 @@ class WorkerProcess:
                 raise crash
             if message["m"] == "progress":
                 progress(message["part"])
+            elif message["m"] == "asks":
+                assert waited_for is not None
+                turn = await stack.enter_async_context(waited_for)
+                self._send({"m": "measure", "allowance": await turn.allowance(self.process.pid)})
+            elif message["m"] == "needs":
+                assert turn is not None
+                again = await turn.make(message)
+                self._send({"m": "measure" if again else "go", "allowance": await turn.allowance(self.process.pid)})
             elif message["m"] == "failed" and message["kind"] == "BadRequest":
-                raise BadRequest(f"cannot load {path!r}: {message['text']}", path=path)
+                holders = await turn.holders() if turn is not None and message["memory"] else ""
+                raise BadRequest(f"cannot load {path!r}: {message['text']}{holders}", path=path)
             elif message["m"] == "failed":
                 await self.process.wait()
                 await asyncio.wait(self._tasks)  # the log is whole once the process is gone
@@ -179,7 +221,7 @@ class WorkerProcess:
                     log=list(self.log),
                 )
             elif message["m"] == "ready":
-                self.model = message["model"]
+                self.model, self.gpu_memory = message["model"], message["gpu_memory"]
                 return
 
     async def _receive(self) -> Message | None:
@@ -191,7 +233,7 @@ class WorkerProcess:
         except (asyncio.IncompleteReadError, OSError, ValueError):
             return None
         self._said_then = self._said
-        self._heard += 1
+        self._heard = asyncio.get_running_loop().time()
         return message
 
     async def _read(self) -> None:
@@ -204,12 +246,15 @@ class WorkerProcess:
             elif message["m"] == "status":
                 if self._status and not (asked := self._status.popleft()).done():
                     asked.set_result(message)
+            elif message["m"] == "cancelled":
+                self._stopping.discard(message["r"])
             elif queue := self._requests.get(message["r"]):
                 queue.put_nowait(message)
         self._gone = True
         self._writer.close()
         self._hang_up()
         if not self._ending:
+            self._ended()
             # Its link is broken, whatever else it does. Not killed at once: Popen.kill polls, and so would take the
             # exit status of a process that has ended from asyncio, which then reports 255.
             await self._killed_after(QUIT_SECONDS)
@@ -266,7 +311,7 @@ class WorkerProcess:
 
 
 def _environment() -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if k in KEPT_NAMES or k.startswith(KEPT_PREFIXES)}
+    kept = environment()
     if "OMP_WAIT_POLICY" not in kept:
         # How often OpenMP's threads look before they sleep. The usual 300,000 times keeps cores busy with waiting for
         # a thread that has none: 1B, two threads, two cores, one busy neighbour: 4 tokens/s instead of 19 with 1,000

@@ -60,7 +60,7 @@ class ChunkReader:
             if choice.finish is not None:
                 chunks.append(self._chunk(answer, index, {}, None, choice.finish))
         if self._usage:
-            chunks.append({**answer.head(KIND), "choices": [], "usage": usage})
+            chunks.append({**answer.head(KIND), "choices": [], "usage": usage or None})
         return chunks
 
     def _text(self, answer: Answer, index: int, entries: int) -> dict[str, Any]:

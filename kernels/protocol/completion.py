@@ -105,7 +105,7 @@ def completion(answer: Answer, usage: dict[str, Any]) -> dict[str, Any]:
             }
             for index, choice in enumerate(answer.choices)
         ],
-        "usage": usage,
+        **({"usage": usage} if usage else {}),
         **answer.prompt_part(),
         **({} if metadata is None else {"metadata": dict(metadata)}),
     }

@@ -104,6 +104,7 @@ LOCAL: dict[str, Rule] = {
     "x_modelhub.cutstrings": Rule(X, "change response.text() with re.sub"),
     "x_modelhub.trimstrings": Rule(X, "change response.text() with str.strip"),
     "x_modelhub.roles": Rule(X, "the chat template names the roles"),
+    "x_modelhub.model_options": Rule(X, "a model file has none of its own; name the field of the request itself"),
 }
 
 ENGINES: dict[str, dict[str, Rule]] = {"local": LOCAL}
@@ -111,9 +112,13 @@ ENGINES: dict[str, dict[str, Rule]] = {"local": LOCAL}
 _TEXT_PARTS = {"text", "refusal"}
 
 
-def check(request: ChatRequest, engine: str) -> list[str]:
-    """The warnings of a request for `engine`. Raises BadRequest for the first field it rejects."""
-    table = ENGINES[engine]
+def check(request: ChatRequest, engine: str, table: dict[str, Rule] | None = None) -> list[str]:
+    """The warnings of a request for `engine`. Raises BadRequest for the first field it rejects.
+
+    table: what the engine does where that is the model's to say, as with a plugin's; default: the engine's own.
+    """
+    whose = f"the {engine} engine" if table is None else engine
+    table = ENGINES[engine] if table is None else table
     warnings = []
     fields = request.to_dict()
     named = {k: v for k, v in fields.items() if k != "x_modelhub"}
@@ -124,7 +129,7 @@ def check(request: ChatRequest, engine: str) -> list[str]:
             shown = field.removeprefix("x_modelhub.")
             what = f"{shown}={short(value)}" if isinstance(value, str | int | float) else shown
             code = "unsupported_value" if rule.except_values else "unsupported_parameter"
-            raise BadRequest(f"{what} is not supported by the {engine} engine: {rule.note}", param=shown, code=code)
+            raise BadRequest(f"{what} is not supported by {whose}: {rule.note}", param=shown, code=code)
         if rule.status == N:
             warnings.append(f"{field.removeprefix('x_modelhub.')} has no effect here: {rule.note}")
     if request.max_tokens is not None and request.max_completion_tokens not in (None, request.max_tokens):
@@ -136,16 +141,16 @@ def check(request: ChatRequest, engine: str) -> list[str]:
         )
     if engine == "local" and request.stream_options and request.stream_options.include_obfuscation:
         warnings.append("include_obfuscation has no effect here: there is no wire to hide the lengths of chunks on")
-    _check_parts(request, engine)
+    _check_parts(request, whose)
     return warnings
 
 
-def _check_parts(request: ChatRequest, engine: str) -> None:
+def _check_parts(request: ChatRequest, whose: str) -> None:
     for number, message in enumerate(request.messages):
         if isinstance(message.content, list):
             for part in message.content:
                 if part.type not in _TEXT_PARTS:
                     raise BadRequest(
-                        f"messages.{number}: the {engine} engine reads text; got a part of type {part.type!r}",
+                        f"messages.{number}: {whose} reads text; got a part of type {part.type!r}",
                         param="messages",
                     )

@@ -26,9 +26,7 @@ def for_template(messages: Sequence[Message]) -> list[dict[str, Any]]:
 
 def text_of(message: Message) -> str:
     """The text of a message, its parts joined."""
-    if isinstance(message.content, list):
-        return "".join(part.text or part.refusal or "" for part in message.content)
-    return message.content or ""
+    return message.text
 
 
 def _plain(message: Message) -> dict[str, Any]:

@@ -7,6 +7,7 @@ same as a value: what is unset is filled in by the engine's defaults. What an en
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -56,6 +57,13 @@ class Message(_Strict):
     function_call: Json | None = None
     refusal: str | None = None
 
+    @property
+    def text(self) -> str:
+        """Its text, the parts of it joined."""
+        if isinstance(self.content, list):
+            return "".join(part.text or part.refusal or "" for part in self.content)
+        return self.content or ""
+
 
 class StreamOptions(_Strict):
     """What a stream carries beside the text. Padding (`include_obfuscation`) has a use on a network only."""
@@ -104,6 +112,7 @@ class Extension(_Strict):
     cache_prompt: bool | None = None
     debug: bool | None = None
     roles: dict[str, str] | None = None
+    model_options: Json | None = None
 
 
 class ChatRequest(_Strict):
@@ -197,16 +206,21 @@ class ChatRequest(_Strict):
         extension = dict(_as_dict(fields.pop("x_modelhub", None)))
         for name in [n for n in fields if n in Extension.model_fields and n not in cls.model_fields]:
             extension[name] = fields.pop(name)
-        known = [*cls.model_fields, *Extension.model_fields]
-        for name in [*fields, *extension]:
-            if name not in known:
-                raise _unknown(name, known)
+        cls.known([*fields, *extension])
         if extension:
             fields["x_modelhub"] = extension
         try:
             return cls.model_validate({k: v for k, v in fields.items() if v is not None})
         except ValidationError as error:
             raise _in_one_line(error) from None
+
+    @classmethod
+    def known(cls, names: Iterable[str]) -> None:
+        """Raises BadRequest, with the nearest name, for the first of `names` that is no field of a request."""
+        known = [*cls.model_fields, *Extension.model_fields]
+        for name in names:
+            if name not in known:
+                raise unknown_name(name, known)
 
     @property
     def alternatives(self) -> int | None:
@@ -234,7 +248,8 @@ def _as_dict(value: Any) -> dict[str, Any]:
     raise BadRequest(f"x_modelhub must be a dict; got {type(value).__name__}", param="x_modelhub")
 
 
-def _unknown(name: str, known: list[str]) -> BadRequest:
+def unknown_name(name: str, known: list[str]) -> BadRequest:
+    """The error for a field that is none of `known`; a load parameter is told apart."""
     from modelhub.kernels.protocol.load_params import LOAD_NAMES, typed
 
     if name in LOAD_NAMES:

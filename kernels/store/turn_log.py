@@ -46,6 +46,7 @@ class TurnLog:
         self._executor: concurrent.futures.ThreadPoolExecutor | None = None
         self._connection: sqlite3.Connection | None = None
         self._reported = ""
+        self._swapping, self._using = threading.Lock(), threading.Lock()
 
     def begin(self, response: Response, conversation: str | None) -> Record:
         """A record of a turn that begins now."""
@@ -76,16 +77,18 @@ class TurnLog:
 
     def close(self) -> None:
         """Finish what is being written and close the file."""
-        executor, self._executor = self._executor, None
+        with self._swapping:
+            executor, self._executor = self._executor, None
         if executor is not None:
             executor.submit(self._close).result()
             executor.shutdown()
 
     def submit(self, statement: str, values: tuple[Any, ...]) -> concurrent.futures.Future[None]:
         """Write in the log's thread."""
-        if self._executor is None:
-            self._executor = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="modelhub-log")
-        return self._executor.submit(self._write, statement, values)
+        with self._swapping:
+            if self._executor is None:
+                self._executor = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="modelhub-log")
+            return self._executor.submit(self._write, statement, values)
 
     def report(self, error: BaseException) -> str | None:
         """A warning for a log that cannot be written; None when the same was said before."""
@@ -98,9 +101,13 @@ class TurnLog:
         return text
 
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:
+        with self._using:  # a turn that begins while the log is closed has another thread
+            self._write_now(statement, values)
+
+    def _write_now(self, statement: str, values: tuple[Any, ...]) -> None:
         if self._connection is None:
             path().parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(path(), timeout=5)
+            connection = sqlite3.connect(path(), timeout=5, check_same_thread=False)
             try:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("PRAGMA synchronous=NORMAL")
@@ -127,9 +134,10 @@ class TurnLog:
             raise StoreFailed(f"the log {path()} cannot be read: {error}") from error
 
     def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        with self._using:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
 
 
 class Record:

@@ -45,16 +45,28 @@ class Worker:
 
         try:
             self.model = LoadedModel(
-                load["path"], load["load"], lambda part: link.send({"m": "progress", "part": round(part, 3)})
+                load["path"],
+                load["load"],
+                lambda part: link.send({"m": "progress", "part": round(part, 3)}),
+                self._wait_for_room if load["ask"] else None,
             )
         except LoadFailed as error:
-            link.send({"m": "failed", "text": str(error), "kind": error.kind})
+            link.send({"m": "failed", "text": str(error), "kind": error.kind, "memory": error.memory})
             sys.exit(3)
         self._abort = self.model.abort
         states = StateFiles(self.model.context, load.get("states"), identity(load["path"], load["load"]))
         self._finish = states.finish
         self.scheduler = Scheduler(self.model, link.send, states)
-        link.send({"m": "ready", "pid": os.getpid(), "model": self.model.describe()})
+        facts = {"model": self.model.describe(), "gpu_memory": self.model.gpu_memory}
+        link.send({"m": "ready", "pid": os.getpid(), **facts})
+
+    def _wait_for_room(self, measure: Callable[[int | None], Message]) -> int | None:
+        """Say what loading would take, as often as the kernel makes room, until it says go; what may be taken."""
+        self.link.send({"m": "asks"})
+        while (message := self.inbox.get())["m"] == "measure":
+            self.link.send({"m": "needs", **measure(message["allowance"])})
+        allowance: int | None = message["allowance"]
+        return allowance
 
     def serve(self) -> None:
         """Handle messages and decode, until the kernel is gone."""

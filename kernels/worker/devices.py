@@ -1,9 +1,13 @@
-"""The GPUs that llama.cpp was built for and finds, by ggml's own list: CUDA, Metal, Vulkan and the rest go one way."""
+"""The GPUs that llama.cpp was built for and finds, by ggml's own list: CUDA, Metal, Vulkan and the rest go one way.
+
+`python -m modelhub.kernels.worker.devices` prints them as JSON, for kernels.system.
+"""
 
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from llama_cpp import llama_cpp as lc
@@ -66,3 +70,7 @@ def _device(registry: Any, base: Any, index: int) -> Device | None:
     base.ggml_backend_dev_memory(device, ctypes.byref(free), ctypes.byref(total))
     text = [getattr(base, f"ggml_backend_dev_{n}")(device).decode("utf-8", "replace") for n in ("name", "description")]
     return Device(text[0], text[1], int(free.value), int(total.value), kind == INTEGRATED)
+
+
+if __name__ == "__main__":
+    print(json.dumps([asdict(device) for device in gpus()]))

@@ -6,13 +6,11 @@ values; its scores without flash attention, the greatest part of what it compute
 
 from __future__ import annotations
 
-import contextlib
+import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from modelhub.kernels.protocol.load_params import CACHE_TYPES, FLOATS
-from modelhub.kernels.worker.threads import groups
 
 CACHE_BYTES = 256 << 20  # the most that prefixes of several conversations may take, beyond one full context
 FREE_SHARE = 0.25  # of the free memory, for the context of a model that was trained for a very long one
@@ -20,6 +18,7 @@ GPU_SHARE = 0.8  # of what the weights leave free on a GPU, which nobody else wa
 GPU_RESERVE = 512 << 20  # left free on each GPU: its driver, and what llama.cpp computes in
 USABLE = 0.9  # of the free memory: the rest is for everybody else, or the system would begin to swap
 MIN_CONTEXT = 2048
+GOOD_CONTEXT = 8192  # for an automatic context no idle model has to go that leaves so much, or what was trained
 STEP = 256  # contexts are multiples of it, as llama.cpp rounds them
 UBATCH_ON_CPU = 128  # as fast as 512 there, and a quarter of its memory
 UBATCH_OF_LARGE = 64  # on a CPU, 2 % slower than 128 with 1.1B weights: half the memory, and a stop is heard sooner
@@ -74,21 +73,39 @@ def layers_that_fit(free: int, layer_bytes: int, kv_bytes_per_layer: int, layers
     return max(0, min(layers, free // max(1, layer_bytes + kv_bytes_per_layer)))
 
 
-def fit(net: Net, load: dict[str, Any], host: int | None, gpus: list[int], quantised: bool) -> Fit:
+def fit(
+    net: Net, load: dict[str, Any], host: int | None, gpus: list[int], quantised: bool, allowance: int | None = None
+) -> Fit:
     """Settle what `load` leaves open and check what it asks for.
 
     load: `LoadParams` as a dict. host: free memory; None where the system does not say, then nothing is refused.
     gpus: free bytes of each GPU that may be used, 0 where it does not say; empty on a CPU. quantised: whether the
-    weights are. Raises DoesNotFit.
+    weights are. allowance: bytes of memory it may take by the user's budget, mapped weights counted; None: no limit.
+    Raises DoesNotFit.
     """
-    return _Fitting(net, load, host, gpus).settle(quantised)
+    return _Fitting(net, load, host, gpus, allowance).settle(quantised)
+
+
+def needs(
+    net: Net, load: dict[str, Any], host: int | None, gpus: list[int], quantised: bool, allowance: int | None = None
+) -> dict[str, dict[str, int | None]]:
+    """What loading would take, by `gpu`, `host` and `budget`: bytes that are free, wanted and least; see `fit`.
+
+    least: with it, it is loaded at all. wanted: with it, as it should be: all layers that were asked for on the GPU,
+    quantised weights read and not mapped, and where the context is automatic at least GOOD_CONTEXT tokens of it, or
+    what was trained. What is idle is freed for no more than that: a longer context takes what happens to be free.
+    free: None where nobody says, and nothing is to be freed.
+    """
+    return _Fitting(net, load, host, gpus, allowance).needs(quantised)
 
 
 class _Fitting:
     """The sums behind `fit`."""
 
-    def __init__(self, net: Net, load: dict[str, Any], host: int | None, gpus: list[int]) -> None:
-        self.net, self.load, self.host = net, load, host
+    def __init__(
+        self, net: Net, load: dict[str, Any], host: int | None, gpus: list[int], allowance: int | None
+    ) -> None:
+        self.net, self.load, self.host, self.allowance = net, load, host, allowance
         self.layers = net.layers + 1  # what comes behind the last one counts as a layer, as llama.cpp counts
         self.wanted = int(load["gpu_layers"]) if gpus else 0
         # On a CPU flash attention makes up for itself where the weights are large (1.1B: 1.3 times as fast over
@@ -121,16 +138,57 @@ class _Fitting:
             # size, measured); read instead of mapped they are there once. What is greater than the memory can only
             # be mapped.
             mmap = bool(on_gpu) or not quantised or (self.host is not None and weights > USABLE * self.host)
-        left = int((self._memory() - (0 if mmap else weights)) * USABLE)
-        if self.host is not None and needed * off // self.layers > left:
+        left = int(((8 << 30 if self.host is None else self.host) - (0 if mmap else weights)) * USABLE)
+        if self.allowance is not None:
+            left = min(left, self.allowance - weights)
+        known = self.host is not None or self.allowance is not None
+        if known and needed * off // self.layers > left:
             raise DoesNotFit(self._too_long(context, left, weights, off))
         unified, cells = self._layout(context, int(max(0, left) * FREE_SHARE))
         cut = not load["context"] and context < net.trained_context
         note = f"context {context:,} of {net.trained_context:,}: what fits in memory" if cut else ""
         return Fit(context, cells, unified, on_gpu, mmap, self.ubatch, self.flash, note)
 
+    def needs(self, quantised: bool) -> dict[str, dict[str, int | None]]:
+        load, size, trained = self.load, self.net.size, self.net.trained_context
+        asked = int(load["context"])
+        wanted, least = asked or min(trained, GOOD_CONTEXT), asked or min(trained, MIN_CONTEXT)
+        context = {c: max(c, int(load["cells"])) * self.each for c in (wanted, least)}  # bytes
+        on_gpus = self.layers if self.wanted < 0 else min(self.wanted, self.layers)  # as asked for
+        layers = on_gpus if self.measured else 0
+        part = layers / self.layers
+        on_gpu = layers_that_fit(self.graphics, size // self.layers, context[wanted] // self.layers, self.layers)
+        off = 1 - (min(on_gpu, layers) if self.measured else on_gpus) / self.layers
+        # An automatic context takes a share of what the weights leave, so much must be left for it.
+        whole = layers == self.layers
+        gpu = size * part + context[wanted] * part
+        if not asked and self.wanted:
+            gpu = max(gpu, size * part + context[wanted] / (GPU_SHARE if whole else FREE_SHARE))
+        share = 0 if asked or not off else size + context[wanted] / FREE_SHARE
+        mapped = load["mmap"] if load["mmap"] is not None else bool(layers) or not quantised
+        read = 0 if mapped else size * off
+        held = context[wanted] * off
+        return {
+            "gpu": {
+                "free": self.graphics if self.measured and layers else None,
+                "wanted": math.ceil(gpu) + 2 * self.layers,
+                "least": math.ceil(part * (size + context[least])) + 2 * self.layers if self.wanted > 0 else 0,
+            },
+            "host": {
+                "free": self.host,
+                "wanted": _up(max(share, read / USABLE, read + held / USABLE)),
+                "least": _up(read + context[least] * off / USABLE),
+            },
+            "budget": {
+                "free": self.allowance,
+                "wanted": _up(max(share, size * off + held)),
+                "least": _up((size + context[least]) * off),
+            },
+        }
+
     def _memory(self) -> int:
-        return self.host if self.host is not None else 8 << 30
+        known = [m for m in (self.host, self.allowance) if m is not None]
+        return min(known, default=8 << 30)
 
     def _context(self) -> int:
         """What was asked for, or the longest that takes its share of what the weights leave."""
@@ -166,6 +224,11 @@ class _Fitting:
     def _too_long(self, context: int, left: int, weights: int, off: int) -> str:
         each = max(1, self.each * off // self.layers)
         most = max(0, left) // each // STEP * STEP
+        if most < STEP and self.allowance is not None and self.allowance < (self.host or 8 << 30):
+            return (
+                f"its weights take {_size(weights)} and the memory budget leaves {_size(max(0, self.allowance))} for "
+                "it; free some, or type %models budget auto"
+            )
         if most < STEP:
             return (
                 f"its weights take {_size(weights)} and {_size(self._memory())} of memory are free; free some, or map "
@@ -191,29 +254,9 @@ class _Fitting:
         return True, context * (1 + spare)
 
 
-def free_memory(root: Path = Path("/")) -> int | None:
-    """Bytes that can be had without swapping, by this process's control groups as well; None: the system is silent.
-
-    root: where the system's `proc` and `sys` are.
-    """
-    found: int | None = None
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        for line in (root / "proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                found = int(line.split()[1]) * 1024
-    names = ("memory.max", "memory.current", ""), (
-        "memory.limit_in_bytes", "memory.usage_in_bytes", "total_",
-    )  # fmt: skip
-    for folder in groups("memory", root):
-        for limit, usage, prefix in names:
-            with contextlib.suppress(OSError, ValueError):  # "max": there is no limit
-                free = int((folder / limit).read_text()) - int((folder / usage).read_text())
-                pages = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
-                # Pages of files are given back when they are wanted; those that were used just now not willingly.
-                free += int(pages.get(prefix + "inactive_file", 0)) + int(pages.get(prefix + "active_file", 0)) // 2
-                free = max(0, free)
-                found = free if found is None else min(found, free)
-    return found
+def _up(count: float) -> int:
+    """Rounded up, and by what rounding in `settle` may cost."""
+    return math.ceil(count) + 64
 
 
 def _size(count: int) -> str:

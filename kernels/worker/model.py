@@ -11,9 +11,10 @@ from typing import Any
 from llama_cpp import llama_cpp as lc
 
 from modelhub.kernels.protocol.load_params import CACHE_TYPES, FLOATS
+from modelhub.kernels.system import free_memory
 from modelhub.kernels.worker.devices import Device, gpus, used
 from modelhub.kernels.worker.fingerprint import fingerprint
-from modelhub.kernels.worker.memory import DoesNotFit, Net, fit, free_memory
+from modelhub.kernels.worker.memory import DoesNotFit, Net, fit, needs
 from modelhub.kernels.worker.template import CHATML, ChatTemplate, TemplateError
 from modelhub.kernels.worker.threads import ThreadGovernor, usable_cores
 from modelhub.kernels.worker.vocabulary import Vocabulary
@@ -52,23 +53,31 @@ class LoadFailed(Exception):
     """The file was not loaded; the message says what was being done.
 
     `.kind` is the error of `modelhub.errors` it becomes in the kernel: ModelFileError, or BadRequest when another
-    load parameter would do.
+    load parameter would do. `.memory`: whether it would have been loaded with more memory.
     """
 
-    def __init__(self, message: str, kind: str = "ModelFileError") -> None:
-        """Keep both."""
+    def __init__(self, message: str, kind: str = "ModelFileError", memory: bool = False) -> None:
+        """Keep all."""
         super().__init__(message)
         self.kind = kind
+        self.memory = memory
 
 
 class LoadedModel:
     """Weights and context of one GGUF. Owned by one thread; only `abort` may be called from another."""
 
-    def __init__(self, path: str, load: dict[str, Any], progress: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        path: str,
+        load: dict[str, Any],
+        progress: Callable[[float], None],
+        wait: Callable[[Callable[[int | None], dict[str, Any]]], int | None] | None = None,
+    ) -> None:
         """Load `path`.
 
         `load` has the load parameters of `protocol.load_params.LoadParams`; `progress` is called with the part done,
-        0 to 1, at most twenty times. Raises LoadFailed.
+        0 to 1, at most twenty times. `wait` is called before memory is taken, with a function that measures anew what
+        is free and what is needed within an allowance, and gives the allowance that holds. Raises LoadFailed.
         """
         started = time.monotonic()
         lc.llama_backend_init()
@@ -79,10 +88,16 @@ class LoadedModel:
         net, quantised = _look(path)
         self.trained_context = net.trained_context
         _check(net, load)
+
+        def measure(allowance: int | None) -> dict[str, Any]:
+            return needs(net, load, free_memory(), self._free_on_gpus(), quantised, allowance)
+
+        allowance = wait(measure) if wait is not None else None
+        before = self._free_on_gpus()
         try:
-            self.fit = fit(net, load, free_memory(), [d.free for d in self._devices], quantised)
+            self.fit = fit(net, load, free_memory(), before, quantised, allowance)
         except DoesNotFit as problem:
-            raise LoadFailed(str(problem), "BadRequest") from None
+            raise LoadFailed(str(problem), "BadRequest", memory=True) from None
         self.context_length = self.fit.context
         self.kv_unified = self.fit.kv_unified
         self.gpu_layers = self.fit.gpu_layers
@@ -97,6 +112,7 @@ class LoadedModel:
         self.memory = lc.llama_get_memory(self.context)
         self.template_error = ""
         self.template = self._template()
+        self.gpu_memory = max(0, sum(before) - sum(self._free_on_gpus())) if self.gpu_layers else 0
         self.load_seconds = time.monotonic() - started
 
     # -- what the scheduler needs ------------------------------------------------------------------------------------
@@ -143,6 +159,10 @@ class LoadedModel:
             "notes": self._notes(),
         }
         return {**facts, "fingerprint": fingerprint(*self._asked, facts)}
+
+    def _free_on_gpus(self) -> list[int]:
+        """Bytes that are free now on each GPU this model may be put on."""
+        return [d.free for d in _devices(self._load)] if self._devices else []
 
     def _notes(self) -> list[str]:
         notes = [self.fit.note] if self.fit.note else []

@@ -32,9 +32,11 @@ def identity(path: str, load: dict[str, Any]) -> dict[str, Any]:
     """What must be the same for a state to fit: the file, and what of the load parameters is in every number of it."""
     import llama_cpp
 
-    status = Path(path).stat()
+    from modelhub.kernels.worker.fingerprint import files
+
+    parts = [[status.st_size, status.st_mtime_ns] for status in (file.stat() for file in files(path))]
     inside = {k: v for k, v in load.items() if k.startswith(("cache_type", "rope", "yarn", "flash"))}
-    return {"file": [path, status.st_size, status.st_mtime_ns], "load": inside, "llama_cpp": llama_cpp.__version__}
+    return {"file": [path, *parts], "load": inside, "llama_cpp": llama_cpp.__version__}
 
 
 class StateFiles:

@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from modelhub.kernels.system import groups
+
 PERIOD = 0.25  # seconds between two looks at the neighbours
 QUIET = 1.0  # seconds a core must have been free before it is used again
 BEARABLE = 0.35  # of a core, that others may use: a kernel that displays, its server and its browser
@@ -162,25 +164,3 @@ def _quota(root: Path) -> float | None:
             if micro > 0:
                 limits.append(micro / int((folder / "cpu.cfs_period_us").read_text()))
     return min(limits, default=None)
-
-
-def groups(controller: str, root: Path = Path("/")) -> list[Path]:
-    """The folders of this process's control groups that may limit it, innermost first; versions 1 and 2."""
-    found: list[Path] = []
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return found
-    for line in lines:
-        number, _, rest = line.partition(":")
-        names, _, path = rest.partition(":")
-        if number == "0" and not names:
-            top = root / "sys/fs/cgroup"
-        elif controller in names.split(","):
-            top = root / "sys/fs/cgroup" / controller
-        else:
-            continue
-        inside = top / path.strip().lstrip("/")
-        # Inside a container the path may be the host's, and what is mounted is the container's own group.
-        found += [p for p in (inside, *inside.parents) if p == top or top in p.parents]
-    return found

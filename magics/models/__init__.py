@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from modelhub.errors import BadRequest, did_you_mean
-from modelhub.magics.models import listing, loading
+from modelhub.magics.models import browsing, importing, listing, loading, naming, places, plugins, presets, pulling
 from modelhub.magics.models.verb import Verb
 from modelhub.magics.options import help_text
 
-VERBS: dict[str, Verb] = {verb.name: verb for module in (listing, loading) for verb in module.VERBS}
+MODULES = (listing, loading, plugins, pulling, browsing, importing, presets, naming, places)
+VERBS: dict[str, Verb] = {verb.name: verb for module in MODULES for verb in module.VERBS}
 
 
 def _help() -> str:
@@ -17,8 +18,11 @@ def _help() -> str:
     width = max(len(f"{v.name} {v.usage}") for v in VERBS.values()) + 2
     for verb in VERBS.values():
         lines.append(f"    %models {f'{verb.name} {verb.usage}'.ljust(width)}{verb.help}")
-        if verb.options:
-            lines += ["    " + line for line in help_text(verb.options).splitlines()]
+        own = [o for o in verb.options if verb.name == "load" or o not in loading.LOAD]
+        if own:
+            lines += ["    " + line for line in help_text(own).splitlines()]
+        if len(own) < len(verb.options):
+            lines.append("        and the flags of load")
     return "\n".join(lines)
 
 
@@ -26,7 +30,8 @@ HELP = f"""Show, fetch, load and free models.
 
 {_help()}
 
-MODEL is a name of %models or the path of a .gguf file. The tables are values: t = %models, then t[0]["name"].
+MODEL is a name of %models or the path of a .gguf file; {{{{name}}}} puts in the value of a variable. The tables are values:
+t = %models, then t[0]["name"].
 """
 
 

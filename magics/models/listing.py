@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from modelhub.errors import BadRequest, HubError, StoreFailed, did_you_mean
-from modelhub.magics.models.verb import Line, Verb, model_name, plain_text
+from modelhub.errors import BadRequest, HubError, did_you_mean
+from modelhub.magics.models.verb import Verb, model_name, plain_text
 from modelhub.magics.options import Option, parse_around
 from modelhub.magics.table import Table, size_text
 
 if TYPE_CHECKING:
     from modelhub.kernels.catalog.card import ModelCard
-    from modelhub.kernels.catalog.presets import Preset
+    from modelhub.kernels.catalog.preset import Preset
     from modelhub.kernels.hub import Hub
 
 SHOWN = 100  # rows at most; the value has all of them
@@ -45,10 +45,12 @@ def listing(rest: str = "") -> Table:
     rows = [r for r in rows if all(w.lower() in f"{r['name']} {r['from']}".lower() for w in query.split())]
     default = the_hub.default_model
     answering = {default} | {c.id for c in cards if default in (c.name, c.path)}
+    coming = {d.offer.id: d.part for d in the_hub.catalog.downloads.active()}
     shown = [
         {
             **{k: plain_text(v) if v is not None else "" for k, v in row.items()},
             "name": row["name"] + (" *" if row["name"] in answering else ""),
+            "state": f"{row['state']} {coming[row['name']]:.0%}" if row["name"] in coming else str(row["state"] or ""),
             "size": size_text(row["size"]),
             "memory": size_text(row["memory"]),
         }
@@ -90,6 +92,7 @@ def _of_preset(the_hub: Hub, preset: Preset) -> dict[str, Any]:
 
 def show(rest: str) -> Table:
     """All that is known about one model or preset, or what its engine does with each field."""
+    from modelhub.kernels.catalog import plugin_models
     from modelhub.kernels.hub import hub
     from modelhub.kernels.protocol.honesty import ENGINES
 
@@ -98,7 +101,7 @@ def show(rest: str) -> Table:
     named = the_hub.catalog.resolve(model_name(name, "show"))
     card = named.card
     if values.get("params"):
-        rules = ENGINES["local"].items()
+        rules = (plugin_models.rules(card) if card.engine == "plugin" else ENGINES["local"]).items()
         rows = [{"field": field, "status": rule.status, "note": rule.note} for field, rule in rules]
         return Table(rows, rows)
     loaded = the_hub.engine(name).loaded if card.path else {}
@@ -120,21 +123,7 @@ def show(rest: str) -> Table:
     )
 
 
-def default(rest: str) -> str:
-    """Show the default model, or set it."""
-    from modelhub.kernels.hub import hub
-
-    the_hub = hub()
-    if rest:
-        try:
-            the_hub.set_default(parse_around(rest, (), "%models default")[1])
-        except StoreFailed as problem:
-            return Line(f"{the_hub.default_model} answers when no model is named ({problem})")
-    return Line(f"{the_hub.default_model} answers when no model is named")
-
-
 VERBS = (
     Verb("list", listing, "[WORDS]", "every model there is, or those whose names have the words", LIST, words=""),
     Verb("show", show, "MODEL", "all that is known about one", SHOW),
-    Verb("default", default, "[MODEL]", "the model %%chat asks when none is named"),
 )

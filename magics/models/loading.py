@@ -1,12 +1,16 @@
-"""`%models load`, `unload` and `ps`: what is in memory."""
+"""`%models load`, `unload`, `ps`, `ttl` and `budget`: what is in memory, and for how long."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import EllipsisType
+from typing import Any
 
 from modelhub.errors import BadRequest
 from modelhub.magics.models.listing import listing
 from modelhub.magics.models.progress_line import ProgressLine
+from modelhub.magics.models.quantities import bytes_of, seconds_of, time_text
 from modelhub.magics.models.verb import Line, Verb, model_name, plain_text
 from modelhub.magics.options import Option, number, parse_around, whole
 from modelhub.magics.table import Table, size_text
@@ -25,6 +29,11 @@ def on_or_off(text: str) -> bool | str:
     if text not in values:
         raise ValueError(text)
     return values[text]
+
+
+def switch(text: str) -> bool:
+    """True or False. Raises ValueError."""
+    return ("off", "on").index(text) == 1
 
 
 def numbers(text: str) -> tuple[float, ...]:
@@ -82,7 +91,9 @@ LOAD = (
     ),
     Option(("--chat-template",), "a file with a Jinja template, in place of the model's own", "FILE", text_of_file),
     Option(("--reload",), "load it again, also with the parameters it has"),
+    Option(("--keep",), "keep it in memory though it is idle and others need room", "on|off", switch, default=True),
 )
+UNLOAD = (Option(("--force",), "also while it answers: its answers end"),)
 
 
 def load(rest: str) -> Table:
@@ -107,34 +118,92 @@ def unload(rest: str) -> str:
     """Free a model's memory."""
     from modelhub.kernels.hub import hub
 
-    name = model_name(parse_around(rest, (), "%models unload")[1], "unload")
-    return Line(f"{name} was unloaded" if hub().unload(name) else f"{name} was not loaded")
+    values, name = parse_around(rest, UNLOAD, "%models unload")
+    name = model_name(name, "unload")
+    held = hub().unload(name, force=bool(values.get("force")))
+    return Line(f"{name} was unloaded" if held else f"{name} was not loaded")
 
 
 def ps(rest: str) -> Table:
-    """What is loaded."""
+    """What is loaded, and below it the machine."""
     from modelhub.kernels.hub import hub
 
     if rest:
         raise BadRequest(f"%models ps takes nothing more; got {rest!r}")
-    rows = hub().status()
+    status = hub().system_status()
+    rows = status["workers"]
     shown = [
         {
             "model": row["model"],
             "state": row["state"],
             "pid": plain_text(row.get("pid", "")),
-            "memory": size_text(row.get("memory")),
+            "memory": size_text(row.get("memory")) + (f" + {size_text(g)} GPU" if (g := row.get("gpu_memory")) else ""),
             "running": plain_text(row.get("running", "")),
             "waiting": plain_text(row.get("waiting", "")),
             "context used": f"{row['held']:,} of {row['cells']:,}" if "held" in row else "",
+            "idle": time_text(row["idle"]),
+            "unloads in": "kept" if row["keep"] else time_text(row["unloads_in"]),
+            "loaded with": plain_text(row["load"]),
         }
         for row in rows
     ]
-    return Table(rows, shown, "" if rows else "no model is loaded")
+    return Table(rows, shown, ("" if rows else "no model is loaded\n") + machine(status))
+
+
+def machine(status: Mapping[str, Any]) -> str:
+    """A line on the processors, the memory, the GPUs and the disk."""
+    cpu, ram, disk = status["cpu"], status["ram"], status["disk"]
+    total = ram["total"] if ram["limit"] is None else ram["limit"]
+    parts = [
+        f"CPU {cpu['percent']:.0f} % of {cpu['logical']} cores",
+        f"RAM {size_text(ram['available'])} free of {size_text(total)}, {size_text(ram['used'])} used by this kernel "
+        "and its models" + (f", budget {size_text(ram['budget'])}" if ram["budget"] else ""),
+    ]
+    for gpu in status["gpus"]:
+        free = f" {size_text(gpu['free'])} free of {size_text(gpu['total'])}" if gpu["total"] else ""
+        parts.append(f"GPU {gpu['description'] or gpu['name']}{free}")
+    if not status["gpus"]:
+        parts.append("no GPU")
+    return "; ".join([*parts, f"disk {size_text(disk['free'])} free"])
+
+
+def ttl(rest: str) -> str:
+    """Show or set how long models stay in memory when they are idle."""
+    from modelhub.kernels.hub import hub
+
+    times = hub().residency.idle_times
+    *before, last = rest.rsplit(None, 1) or [""]
+    seconds = seconds_of(last)
+    name = parse_around(rest if seconds is ... else " ".join(before), (), "%models ttl")[1]
+    card = hub().catalog.find(name) if name else None
+    if not isinstance(seconds, EllipsisType):
+        times.set(seconds, card)
+    lasts = times.of(card)
+    who = name or "a model"
+    return Line(
+        f"{who} is unloaded when it has been idle for {time_text(lasts)}"
+        if lasts is not None
+        else f"{who} stays in memory however long it is idle"
+    )
+
+
+def budget(rest: str) -> str:
+    """Show or set how much memory all models together may take."""
+    from modelhub.kernels.hub import hub
+
+    room = hub().residency.room
+    if rest:
+        room.budget = None if rest == "auto" else bytes_of(rest)
+    size = room.budget
+    if size is None:
+        return Line("models may take what is free of this machine's memory")
+    return Line(f"models may take {size_text(size)} of memory together")
 
 
 VERBS = (
     Verb("load", load, "MODEL", "load it now, with these flags", LOAD),
-    Verb("unload", unload, "MODEL", "free its memory"),
-    Verb("ps", ps, "", "what is loaded: memory, requests running and waiting", words=""),
+    Verb("unload", unload, "MODEL", "free its memory", UNLOAD),
+    Verb("ps", ps, "", "what is loaded: memory, requests running and waiting; the machine", words=""),
+    Verb("ttl", ttl, "[MODEL] [10m|2h|off]", "when idle models are unloaded: show it, or set it for all or for one"),
+    Verb("budget", budget, "[SIZE|auto]", "how much memory models may take together, as 6GB: show or set it", words=""),
 )

@@ -9,10 +9,41 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from modelhub.kernels.hub import Hub
+    from modelhub.kernels.plugins.hooks import hookimpl
+    from modelhub.kernels.protocol.model import Model
+    from modelhub.kernels.protocol.options import Options
     from modelhub.kernels.response import Response
     from modelhub.nbext.distribution import Bars
 
-__all__ = ["achat", "bars", "chat", "hub", "load_ipython_extension", "unload_ipython_extension"]
+__all__ = [
+    "Model",
+    "Options",
+    "achat",
+    "bars",
+    "chat",
+    "hookimpl",
+    "hub",
+    "load_ipython_extension",
+    "unload_ipython_extension",
+]
+
+_LATER = {  # what plugins are made of, imported when it is asked for
+    "Model": "modelhub.kernels.protocol.model",
+    "Options": "modelhub.kernels.protocol.options",
+    "hookimpl": "modelhub.kernels.plugins.hooks",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'modelhub' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_LATER[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
 
 
 def hub() -> Hub:

@@ -64,7 +64,8 @@ class Lab:
             "MODELHUB_HOME": "home",
         }
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MODELHUB_", "JUPYTER", "JPY_"))}
-        env = {**inherited, **{name: str(folder / place) for name, place in places.items()}, **environment}
+        env = {**inherited, **{name: str(folder / place) for name, place in places.items()}}
+        env |= {"MODELHUB_PLACES": "none", **environment}
         self._log = (folder / "server.log").open("wb")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "jupyter", "lab", *OPTIONS, f"--ServerApp.root_dir={self.root}"],

@@ -65,17 +65,18 @@ def test_a_file_cut_off_while_it_is_loaded(own_hub: Hub, long_gguf: Path, tmp_pa
 def test_a_file_replaced_while_it_is_loaded(
     own_hub: Hub, random_gguf: Path, tmp_path: Path, replace: Callable[[Path], None], says: str
 ) -> None:
-    """A pipe, a folder or nothing where the model was is said at once, and never waited for."""
+    """A pipe, a folder or nothing where the model was is said at once, never waited for, and the model can be freed."""
     path = tmp_path / "gone.gguf"
     shutil.copy(random_gguf, path)
     assert own_hub.chat("hi", model=str(path), max_tokens=2, **ENDLESS).text()
     path.unlink()
     replace(path)
-    for ask in (own_hub.load, own_hub.unload, lambda name: own_hub.chat("hi", model=name)):
+    for ask in (own_hub.load, lambda name: own_hub.chat("hi", model=name)):
         with pytest.raises(ModelFileError, match=says) as caught:
             ask(str(path))
         one_line(caught.value)
     assert len(own_hub.status()) == 1
+    assert own_hub.unload(str(path)) and own_hub.status() == []
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ def test_unloading_while_it_answers(own_hub: Hub, long_gguf: Path) -> None:
         responses = [own_hub.chat(f"go on {i}", model=path, **ENDLESS) for i in range(5)]
         first = [next(iter(r)) for r in responses]
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(own_hub.unload, [path] * 4))
+            list(pool.map(lambda _: own_hub.unload(path, force=True), range(4)))
         for response, text in zip(responses, first, strict=True):
             with pytest.raises(EngineCrashed, match="was ended while it answered"):
                 response.text()

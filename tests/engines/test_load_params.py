@@ -23,7 +23,7 @@ def wide_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def loaded(hub: Hub, path: Path, **params: Any) -> dict[str, Any]:
-    return hub.load(str(path), **params).loaded
+    return hub.load(str(path), reload=True, **params).loaded
 
 
 def text(hub: Hub, path: Path, **options: Any) -> str:
@@ -113,7 +113,7 @@ def test_a_context_that_cannot_fit_is_refused(own_hub: Hub, wide_gguf: Path) -> 
     """A context greater than the memory is one line with what would fit; the next question loads it as it was."""
     loaded(own_hub, wide_gguf, context=256)
     with pytest.raises(BadRequest, match=r"cannot load .*100,000,000 tokens takes .* fit; type -c \d+$") as caught:
-        own_hub.load(str(wide_gguf), context=100_000_000)
+        own_hub.load(str(wide_gguf), context=100_000_000, reload=True)
     assert "\n" not in str(caught.value)
     assert own_hub.engine(str(wide_gguf)).state == "downloaded"
     assert text(own_hub, wide_gguf)

@@ -91,10 +91,10 @@ def test_every_load_flag(room: Kernel, tmp_path: Path) -> None:
         "--kv-unified": "off", "--flash-attn": "on", "--cache-type-k": "q8_0", "--cache-type-v": "q8_0",
         "--mmap": "on", "--mlock": "", "--split-mode": "none", "--main-gpu": "0", "--tensor-split": "3,1",
         "--rope-scaling": "yarn", "--rope-freq-base": "9000", "--rope-freq-scale": "0.5", "--yarn-orig-ctx": "1024",
-        "--cells": "0", "--chat-template": str(template),
+        "--cells": "0", "--chat-template": str(template), "--keep": "off",
     }  # fmt: skip
     assert {option.flags[-1] for option in LOAD} == {*flags, "--reload"}
-    assert {option.key for option in LOAD} == {*LoadParams().to_dict(), "reload"}
+    assert {option.key for option in LOAD} == {*LoadParams().to_dict(), "reload", "keep"}
     line = " ".join(f"{flag} {value}".rstrip() for flag, value in flags.items())
     assert room.run(f"%models load tiny-chat {line}").ok
     known = {k.removeprefix("loaded "): v for k, v in details(room).items() if k.startswith("loaded ")}
@@ -133,7 +133,7 @@ def test_ps_and_unload(room: Kernel) -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(row["pid"], 0)
     assert room.run("%models unload tiny-chat").text == "tiny-chat was not loaded"
-    assert room.run("%models ps").text == "no model is loaded"
+    assert room.run("%models ps").text.splitlines()[0] == "no model is loaded"
     assert room.run("%%chat -t 0 --max-tokens 1\nhi").ok
     assert len(rows(room, "%models ps")) == 1
 
@@ -186,7 +186,7 @@ def test_a_broken_file_is_told_below_the_list(room: Kernel) -> None:
         ("%models load tiny-chat --flash-attn yes", ["flash_attn must be one of auto, on, off; got 'yes'"]),
         ("%models load tiny-chat --cache-type-v q8_0 --flash-attn off", ["needs flash attention"]),
         ("%models load tiny-chat --chat-template no-such-file", ["needs a file with a Jinja template", "No such file"]),
-        ("%models load tiny-chat -c 100000000", ["takes", "of memory are left for it", "type -c "]),
+        ("%models load tiny-chat -c 100000000 --reload", ["takes", "of memory are left for it", "type -c "]),
         ("%models unload tiny-chat --now", ["no flag --now"]),
         ("%models default tiny-cat", ["Did you mean 'tiny-chat'"]),
     ],
@@ -197,6 +197,13 @@ def test_what_models_does_not_know_is_one_line(room: Kernel, line: str, parts: l
     assert all(p in ran.error for p in parts), ran.error
     assert "\n" not in ran.error
     assert room.run("%models default").text.startswith("tiny-chat ")
+
+
+def test_variables_are_put_in(room: Kernel) -> None:
+    """`{{name}}` in the line of %models is the value of a variable; one that is not there is one line."""
+    room.run("which = 'tiny-chat'")
+    assert room.run("%models default {{which}}").text == "tiny-chat answers when no model is named"
+    assert "there is no variable 'whihc'. Did you mean 'which'?" in room.run("%models show {{whihc}}").error
 
 
 def test_the_help_has_every_verb_and_flag() -> None:

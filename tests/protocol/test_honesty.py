@@ -48,6 +48,7 @@ SAMPLES: dict[str, Any] = {
     "x_modelhub.cache_prompt": True,
     "x_modelhub.debug": True,
     "x_modelhub.roles": {"user": "x"},
+    "x_modelhub.model_options": {"keywords": ["x"]},
 }
 
 

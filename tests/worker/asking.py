@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from modelhub.errors import StateConflict
 from modelhub.kernels.hub import Hub
 from modelhub.kernels.response import Response
 
@@ -55,3 +56,11 @@ def started(response: Response) -> None:
     """Wait until the worker has taken the request."""
     while "prompt_tokens" not in response.debug:
         assert not response.wait(0.01), response
+
+
+def load_with(hub: Hub, path: Path, **params: Any) -> None:
+    """Load a model with these parameters, again only where it has others."""
+    try:
+        hub.load(str(path), **params)
+    except StateConflict:
+        hub.load(str(path), reload=True, **params)

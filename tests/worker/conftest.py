@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from modelhub.kernels.hub import Hub
-from tests.worker.asking import Asker
+from tests.worker.asking import Asker, load_with
 
 
 @pytest.fixture
@@ -18,11 +18,11 @@ def unified() -> bool:
 
 @pytest.fixture
 def ask(hub: Hub, random_gguf: Path, unified: bool) -> Asker:
-    hub.load(str(random_gguf), kv_unified=unified)
+    load_with(hub, random_gguf, kv_unified=unified)
     return Asker(hub, random_gguf)
 
 
 @pytest.fixture
 def ask_long(hub: Hub, long_gguf: Path, unified: bool) -> Asker:
-    hub.load(str(long_gguf), kv_unified=unified)
+    load_with(hub, long_gguf, kv_unified=unified)
     return Asker(hub, long_gguf)

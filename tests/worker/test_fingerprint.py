@@ -37,7 +37,7 @@ def test_a_fingerprint_names_file_and_load_parameters(own_hub: Hub, tmp_path: Pa
     first = ask(MODEL)
     own_hub.unload(str(MODEL))
     assert ask(MODEL) == first
-    own_hub.load(str(MODEL), context=256)
+    own_hub.load(str(MODEL), context=256, reload=True)
     smaller = ask(MODEL)
     other = tmp_path / "other.gguf"
     data = bytearray(MODEL.read_bytes())

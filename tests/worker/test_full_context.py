@@ -74,7 +74,7 @@ def test_cells_are_for_sharing(small: Asker) -> None:
 
 def test_a_text_as_long_as_the_context_and_questions_beside_it(small: Asker) -> None:
     """A window of a scored text that fills the context, and questions: they take turns, and all come to their end."""
-    small.hub.load(str(small.path), kv_unified=True, cells=512, context=512)
+    small.hub.load(str(small.path), reload=True, kv_unified=True, cells=512, context=512)
     with ThreadPoolExecutor(1) as pool:
         ask = {"model": str(small.path), "window": 500, "stride": 250}
         scored = pool.submit(small.hub.perplexity, "word1 of " * 150, **ask)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from modelhub.kernels.protocol.load_params import load_params
-from modelhub.kernels.worker.memory import DoesNotFit, Fit, Net, fit, free_memory, layers_that_fit, token_bytes
+from modelhub.kernels.system import free_memory
+from modelhub.kernels.worker.memory import GOOD_CONTEXT, DoesNotFit, Fit, Net, fit, layers_that_fit, needs, token_bytes
 
 GB = 1 << 30
 # An 8B model: 32 layers, 8 heads of keys and values, 128 wide; 128 kB a token with f16.
@@ -164,3 +165,64 @@ def test_free_memory(tmp_path: Path) -> None:
     write(tmp_path, "sys/fs/cgroup/memory/box/memory.usage_in_bytes", "299000000")
     write(tmp_path, "sys/fs/cgroup/memory/box/memory.stat", "total_inactive_file 4000000")
     assert free_memory(tmp_path) == 5_000_000
+
+
+NETS = {"8B": EIGHT, "tiny": TINY, "wide": Net(16, 2048, 16, 16, 128, 128, 50_000, 2 * GB, 32_768)}
+ASKED: list[dict[str, Any]] = [
+    {}, {"context": 4096}, {"context": 65_536}, {"mmap": False}, {"mmap": True}, {"kv_unified": False, "slots": 4},
+    {"cells": 16_384}, {"cache_type_k": "q8_0", "cache_type_v": "q8_0"}, {"context": 4096, "gpu_layers": 7},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("params", ASKED, ids=repr)
+@pytest.mark.parametrize("quantised", [True, False])
+@pytest.mark.parametrize("net", NETS.values(), ids=NETS)
+def test_what_is_needed_is_enough_and_no_more(net: Net, quantised: bool, params: dict[str, Any]) -> None:
+    """With what is wanted free it is loaded as it should be, with what is least at all; with less it is refused."""
+    load = load_params(**params).to_dict()
+    if params.get("cells", 0) < params.get("context", 0) and params.get("cells"):
+        pytest.skip("cells hold a context at least")
+    wanted = params.get("context", 0) or min(net.trained_context, GOOD_CONTEXT)
+    for kind, other in (("host", {"allowance": None}), ("budget", {"host": 1000 * GB})):
+        key = "host" if kind == "host" else "allowance"
+        need = needs(net, load, **{"host": 0, "gpus": [], "quantised": quantised, key: 0, **other})[kind]
+        assert need["free"] == 0
+
+        def got(free: int | None, key: str = key, other: dict[str, Any] = other) -> Fit:
+            return fit(net, load, **{"host": 0, "gpus": [], "quantised": quantised, key: free, **other})
+
+        whole = got(need["wanted"])
+        assert whole.context >= wanted and whole.mmap == (params.get("mmap", not quantised))
+        assert got(need["least"]).context >= min(wanted, 2048)
+        try:
+            less = got((need["least"] or 0) * 97 // 100 - 1024)
+        except DoesNotFit:
+            continue
+        assert kind == "host" and quantised and "mmap" not in params and less.mmap  # what cannot be read is mapped
+
+
+@pytest.mark.parametrize("params", [{}, {"context": 4096}, {"gpu_layers": 9}, {"gpu_layers": 33, "context": 4096}])
+def test_what_is_needed_on_a_gpu(params: dict[str, Any]) -> None:
+    """With what is wanted free on the GPU all layers that were asked for go there; automatic ones need not."""
+    load = load_params(**params).to_dict()
+    need = needs(EIGHT, load, 64 * GB, [1 * GB], True)["gpu"]
+    reserve = 1 * GB - (need["free"] or 0)
+    assert fit(EIGHT, load, 64 * GB, [(need["wanted"] or 0) + reserve], True).gpu_layers == params.get("gpu_layers", 33)
+    assert (need["least"] == 0) == ("gpu_layers" not in params)
+    assert needs(EIGHT, load, 64 * GB, [0], True)["gpu"]["free"] is None  # a GPU that does not say
+    assert needs(EIGHT, load, 64 * GB, [], True)["gpu"]["free"] is None
+    # What is on the GPU is not wanted of the machine's memory.
+    on_gpu = needs(EIGHT, load, 64 * GB, [100 * GB], True)["host"]["wanted"] or 0
+    of_all = needs(EIGHT, load, 64 * GB, [], True)["host"]["wanted"] or 0
+    assert on_gpu < of_all or (on_gpu == of_all and params == {"gpu_layers": 9})  # its context is a share of all
+
+
+def test_an_allowance_counts_mapped_weights() -> None:
+    """Within a budget weights count whether they are mapped or not; what does not fit names the budget."""
+    assert fit(EIGHT, load_params(context=4096).to_dict(), 64 * GB, [], False).mmap
+    with pytest.raises(DoesNotFit, match=r"weights take 5.4 GB and the memory budget leaves 4.3 GB for it"):
+        fit(EIGHT, load_params(context=4096).to_dict(), 64 * GB, [], False, 4 * GB)
+    with pytest.raises(DoesNotFit, match=r"leaves 0\.0 MB"):
+        fit(EIGHT, load_params().to_dict(), 64 * GB, [], True, -GB)
+    some = fit(EIGHT, load_params().to_dict(), 64 * GB, [], True, 7 * GB)
+    assert 2048 <= some.context < fit(EIGHT, load_params().to_dict(), 64 * GB, [], True).context

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from modelhub.kernels.worker.threads import PERIOD, QUIET, ThreadGovernor, groups, usable_cores
+from modelhub.kernels.system import groups
+from modelhub.kernels.worker.threads import PERIOD, QUIET, ThreadGovernor, usable_cores
 
 TICKS = os.sysconf("SC_CLK_TCK")
 

@@ -1,0 +1,75 @@
+"""From what was said to one request: the settings of the name that was asked, and above them those of the call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from modelhub.errors import EngineMissing, StateConflict
+from modelhub.kernels.catalog import plugin_models
+from modelhub.kernels.catalog.card import ModelCard
+from modelhub.kernels.catalog.model_options import fields_for
+from modelhub.kernels.catalog.named import Named
+from modelhub.kernels.catalog.states import State
+from modelhub.kernels.protocol import honesty
+from modelhub.kernels.protocol.merging import Layer, Merged, merge, without
+from modelhub.kernels.protocol.request import ChatRequest, Message, short
+
+CALL = "call"
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A request and how it came about. settings: `{field: [value, who said it]}`, for `response.debug`."""
+
+    request: ChatRequest
+    settings: Mapping[str, Any]
+    warnings: tuple[str, ...]
+
+
+def request_for(named: Named, messages: Sequence[Mapping[str, Any]], given: Mapping[str, Any]) -> Asking:
+    """The request that asks `named`, under the name it was asked by.
+
+    given: the fields of this one call; None sets a field back to the engine's default. What the engine does not
+    support is an error where the call says it, and left out with a warning where a default does.
+
+    Raises BadRequest.
+    """
+    merged = merge([*named.layers, Layer(CALL, fields_for(named.card, given), explicit=True)])
+    merged = _supported(named, merged)
+    request = ChatRequest.make(model=named.asked, messages=list(messages), **merged.fields)
+    plugin = named.card.engine == "plugin"
+    found = plugin_models.check(named.card, request) if plugin else honesty.check(request, "local")
+    return Asking(request, merged.settings, (*named.warnings, *merged.warnings, *found))
+
+
+def check_here(card: ModelCard) -> None:
+    """Raises StateConflict for a model that is not on this machine yet, EngineMissing for one nothing here can ask."""
+    if card.engine == "llamacpp" and card.path is None:
+        then = "wait for it, or see %models" if card.state == State.DOWNLOADING else f"type %models pull {card.id}"
+        raise StateConflict(f"{card.id} is {card.state}, and its file is not here: {then}", state=card.state)
+    if card.engine not in {"llamacpp", "plugin"}:
+        raise EngineMissing(f"{card.name} is served by {card.provider}, and remote providers are not asked yet")
+
+
+def system_for(named: Named, said: str | None, messages: Sequence[Message]) -> str | None:
+    """The system message: what was said, also where it is empty; else the name's, where the messages have none."""
+    if said is not None:
+        return said
+    return None if any(m.role in {"system", "developer"} for m in messages) else named.system
+
+
+def _supported(named: Named, merged: Merged) -> Merged:
+    """Without the defaults that the engine does not support."""
+    plugin = named.card.engine == "plugin"
+    rules = plugin_models.rules(named.card) if plugin else honesty.LOCAL
+    whose = named.card.id if plugin else "the local engine"
+    left, why = [], []
+    for name, (value, source) in merged.settings.items():
+        rule = rules[name if name in ChatRequest.model_fields else f"x_modelhub.{name}"]
+        if source != CALL and value is not None and rule.status == honesty.X and value not in rule.except_values:
+            left.append(name)
+            shown = f"{name}={short(value)}" if isinstance(value, str | int | float) else name
+            why.append(f"{shown} of {source} is left out: {whose} does not support it: {rule.note}")
+    return without(merged, left, why) if left else merged

@@ -1,0 +1,73 @@
+"""`python -m modelhub.kernels.catalog.fetcher`: one errand, told on stdin in a line of JSON; JSON lines come back.
+
+Lines are `{"e": "progress", …}` and in the end `{"e": "result", "value": …}` or `{"e": "error", "message": …}`. When
+stdin ends, the kernel is gone, and so is this process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from typing import Any
+
+from modelhub.errors import HubError
+
+
+def main() -> None:
+    """Do the errand."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C and the stop button are the kernel's to handle
+    _end_with_parent()
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print is no answer
+    errand = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=_end_with_kernel, daemon=True).start()
+
+    def say(event: str, **more: Any) -> None:
+        out.write(json.dumps({"e": event, **more}) + "\n")
+        out.flush()
+
+    try:
+        say("result", value=_run(errand, say))
+    except HubError as error:
+        say("error", message=str(error))
+
+
+def _run(errand: dict[str, Any], say: Any) -> Any:
+    kind = errand["do"]
+    if kind == "repository":
+        from modelhub.kernels.catalog.fetcher import hub_api
+
+        return hub_api.repository(errand["name"], errand["revision"])
+    if kind == "search":
+        from modelhub.kernels.catalog.fetcher import hub_api
+
+        return hub_api.search(errand["query"], errand["limit"])
+    from modelhub.kernels.catalog.fetcher.whole_model import WholeModel, probe
+
+    if kind == "probe":
+        return probe(errand["url"])
+    return WholeModel(errand, say).fetch()
+
+
+def _end_with_kernel() -> None:
+    while os.read(0, 1 << 16):  # not sys.stdin: its lock would be in the way of the end
+        pass
+    os._exit(0)
+
+
+def _end_with_parent() -> None:
+    """Have the system end this process when the kernel dies, where the system can (Linux)."""
+    if sys.platform == "linux":
+        import ctypes
+
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, prctl(2)
+        if os.getppid() != parent:
+            os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

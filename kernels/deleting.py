@@ -1,0 +1,36 @@
+"""Deleting a model: freed first, refused while it answers, and only what is modelhub's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from modelhub.errors import StateConflict
+from modelhub.kernels.catalog.card import ModelCard
+from modelhub.kernels.catalog.catalog import Catalog
+from modelhub.kernels.catalog.deletion import Deletion, delete, deletion
+from modelhub.kernels.catalog.states import State
+from modelhub.kernels.residency import Residency
+
+
+def plan(catalog: Catalog, name: str) -> tuple[ModelCard, Deletion]:
+    """The model of this name, and what deleting it would remove. Raises ModelNotFound, BadRequest."""
+    card = catalog.find(name)
+    others = [other for other in catalog.here() if other.name != card.name]
+    return card, deletion(card, others, catalog.places.document(card.name))
+
+
+def carry_out(residency: Residency, card: ModelCard, what: Deletion, force: bool = False) -> list[Path]:
+    """Free the model's memory and delete; what was removed.
+
+    Raises StateConflict while it answers or loads, unless `force`: then its answers end first. Raises StoreFailed.
+    """
+    engines = residency.of_file(card.path) if card.path else []
+    for engine in engines:
+        if not force and (engine.state in (State.LOADING, State.STOPPING) or engine.requests):
+            doing = "answers" if engine.requests else f"is {engine.state}"
+            raise StateConflict(
+                f"{card.id} {doing}: nothing was deleted; wait, or add --force to stop it first", state=engine.state
+            )
+    if engines:
+        residency.unload(engines, force)
+    return delete(what)

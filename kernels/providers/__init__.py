@@ -1,0 +1,1 @@
+"""Who serves models: so far, where their keys are kept."""

@@ -1,0 +1,47 @@
+"""`%models import`: models that are here already, and documents that describe models."""
+
+from __future__ import annotations
+
+from modelhub.errors import BadRequest
+from modelhub.magics.models.progress_line import ProgressLine
+from modelhub.magics.models.verb import Verb
+from modelhub.magics.options import Option, parse_around
+from modelhub.magics.table import Table, size_text
+
+IMPORT = (
+    Option(("--as",), "the name it gets, default: what the document or the file says", "NAME"),
+    Option(("--copy",), "copy the files into the models home"),
+    Option(("--link",), "link to the files where they are; the default"),
+    Option(("--format",), "the importer, default: what the document says or looks like", "FORMAT"),
+)
+
+
+def import_(rest: str) -> Table:
+    """Take in a model's file, a document, or a folder of them."""
+    from modelhub.kernels.hub import hub
+
+    values, path = parse_around(rest, IMPORT, "%models import")
+    if not path:
+        raise BadRequest(
+            "%models import needs the path of a .gguf file, of a document (.json, .yaml, .toml) or of a folder of them"
+        )
+    if values.get("copy") and values.get("link"):
+        raise BadRequest("--copy and --link exclude each other; say one of them")
+    line = ProgressLine(f"copying {path}")
+    try:
+        taken = hub().import_models(
+            path,
+            as_=values.get("as"),
+            copy=bool(values.get("copy")),
+            import_format=values.get("format"),
+            progress=line.show,
+        )
+    finally:
+        line.clear()
+    shown = [
+        {**{k: "" if v is None else str(v) for k, v in r.items()}, "size": size_text(r["size"])} for r in taken.rows
+    ]
+    return Table(taken.rows, shown, "\n".join(taken.notes))
+
+
+VERBS = (Verb("import", import_, "PATH", "take in a .gguf, or a document that describes models", IMPORT, words=""),)
