@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(f"--repeats must be 1 or more; got {asked.repeats}")
     report = Report.of_this_machine()
     with tempfile.TemporaryDirectory(prefix="modelhub-bench-") as folder:
-        os.environ |= {"MODELHUB_HOME": folder, "MODELHUB_PLACES": "none"}
+        os.environ |= {"MODELHUB_HOME": folder, "MODELHUB_PLACES": "none", "MODELHUB_PLUGINS": "off"}
         options = Options(asked.full, asked.repeats, Path(folder), asked.threads)
         for name in asked.names or FIGURES:
             began = time.monotonic()

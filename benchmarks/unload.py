@@ -63,7 +63,7 @@ def _held() -> tuple[int, int]:
 
 
 def _ours(path: str, rounds: int, home: str) -> list[Round]:
-    os.environ |= {"MODELHUB_HOME": home, "MODELHUB_PLACES": "none"}
+    os.environ |= {"MODELHUB_HOME": home, "MODELHUB_PLACES": "none", "MODELHUB_PLUGINS": "off"}
     import modelhub
 
     hub, found = modelhub.hub(), []

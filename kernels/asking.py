@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modelhub.errors import EngineMissing, StateConflict
+from modelhub.errors import BadRequest, EngineMissing, StateConflict
 from modelhub.kernels.catalog import plugin_models
 from modelhub.kernels.catalog.card import ModelCard
 from modelhub.kernels.catalog.model_options import fields_for
@@ -17,6 +17,7 @@ from modelhub.kernels.protocol.merging import Layer, Merged, merge, without
 from modelhub.kernels.protocol.request import ChatRequest, Message, short
 
 CALL = "call"
+Prompt = str | Sequence[Message | dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,23 @@ def request_for(named: Named, messages: Sequence[Mapping[str, Any]], given: Mapp
 def check_here(card: ModelCard) -> None:
     """Raises StateConflict for a model that is not on this machine yet, EngineMissing for one nothing here can ask."""
     if card.engine == "llamacpp" and card.path is None:
-        then = "wait for it, or see %models" if card.state == State.DOWNLOADING else f"type %models pull {card.id}"
+        whence = next((f.url for f in card.files if f.url), card.origin or card.id)
+        then = "wait for it, or see %models" if card.state == State.DOWNLOADING else f"type %models pull {whence}"
         raise StateConflict(f"{card.id} is {card.state}, and its file is not here: {then}", state=card.state)
     if card.engine not in {"llamacpp", "plugin"}:
         raise EngineMissing(f"{card.name} is served by {card.provider}, and remote providers are not asked yet")
+
+
+def messages_of(prompt: Prompt) -> tuple[Message, ...]:
+    """The messages of a prompt. Raises BadRequest for an empty one."""
+    if isinstance(prompt, str):
+        if not prompt.strip():
+            raise BadRequest("the prompt is empty: write a question", param="messages")
+        return tuple(ChatRequest.make(model="-", messages=[{"role": "user", "content": prompt}]).messages)
+    if not isinstance(prompt, Sequence):
+        raise BadRequest(f"prompt must be text or a list of messages; got {type(prompt).__name__}", param="messages")
+    plain = [m.model_dump(exclude_none=True) if isinstance(m, Message) else m for m in prompt]
+    return tuple(ChatRequest.make(model="-", messages=plain).messages)
 
 
 def system_for(named: Named, said: str | None, messages: Sequence[Message]) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from modelhub.errors import StateConflict
+from modelhub.errors import BadRequest, StateConflict
 from modelhub.kernels.catalog.card import ModelCard
 from modelhub.kernels.catalog.catalog import Catalog
 from modelhub.kernels.catalog.deletion import Deletion, delete, deletion
@@ -13,9 +13,20 @@ from modelhub.kernels.residency import Residency
 
 
 def plan(catalog: Catalog, name: str) -> tuple[ModelCard, Deletion]:
-    """The model of this name, and what deleting it would remove. Raises ModelNotFound, BadRequest."""
-    card = catalog.find(name)
-    others = [other for other in catalog.here() if other.name != card.name]
+    """The model of this name, and what deleting it would remove.
+
+    name: its id, its full name or the path of one of its files. Raises ModelNotFound, and BadRequest for another name
+    of it, an alias or a preset, and for a model that is not modelhub's own.
+    """
+    card, here = catalog.find(name), catalog.here()
+    if card.source == "file":
+        card = next((c for c in here if card.path in [f.path for f in c.files]), card)
+    elif name.strip() not in (card.id, card.name):
+        raise BadRequest(
+            f"{name.strip()} is another name for {card.id}; type %models delete {card.id} to delete the model itself",
+            param="model",
+        )
+    others = [other for other in here if other.name != card.name]
     return card, deletion(card, others, catalog.places.document(card.name))
 
 

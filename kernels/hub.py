@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelhub.errors import BadRequest, EngineFailed, HubError, LoadCancelled, ModelFileError, ModelNotFound, Stopped
 from modelhub.kernels import background, settings
-from modelhub.kernels.asking import check_here, request_for, system_for
+from modelhub.kernels.asking import Prompt, check_here, messages_of, request_for, system_for
 from modelhub.kernels.catalog.card import ModelCard
 from modelhub.kernels.catalog.catalog import Catalog
 from modelhub.kernels.catalog.named import Named
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from modelhub.kernels.plugins.installed import Plugins
 
 PACKAGED_MODEL = "tiny-chat"
-Prompt = str | Sequence[Message | dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ class Hub:
     ) -> Prepared:
         """Everything up to running: see `chat`. Raises the same, and changes nothing. `warnings` are passed on."""
         named, notes = self._find(model)
-        asked = _messages(prompt)
+        asked = messages_of(prompt)
         place = None
         history: list[Message] = []
         if isinstance(conversation, str):
@@ -259,16 +258,7 @@ class Hub:
 
         Raises ModelNotFound, or StoreFailed when it holds for this kernel only because it could not be written down.
         """
-        named = self.catalog.resolve(name)
-        card = named.card
-        aliases = {**self.catalog.plugin_aliases(), **self.catalog.user_aliases()}
-        if named.preset or name.strip() in aliases:
-            self._default = name.strip()
-        elif card.source == "file" and card.path:
-            self._default = card.path
-        else:  # the id, unless it means something else as well
-            plain = card.id not in aliases and self.catalog.preset(card.id) is None
-            self._default = card.id if plain and self.catalog.find(card.id) == card else card.name
+        card, self._default = self.catalog.lasting_name(name)
         settings.save("default_model", self._default)
         return card
 
@@ -333,10 +323,9 @@ class Hub:
 
         params: load parameters (`context=8192`, `threads=4`, …); see `LoadParams`. `progress` is called with the
         part done, 0 to 1, in the caller's thread. keep: whether it stays in memory though it is idle; None leaves that.
-        Room is made by freeing what is idle; see `ModelRoom`.
 
-        Loading again with the same parameters, or with none, is free. Raises StateConflict where it is loaded with
-        others, unless `reload`, and where it is to be loaded again while it answers.
+        What is idle goes where it needs room (`ModelRoom`). With the same parameters, or none, loading again is free.
+        Raises StateConflict where it has others, unless `reload`, and where it would be loaded again while it answers.
         """
         named = self.catalog.resolve(name)
         engine = self._engine(named)
@@ -349,19 +338,10 @@ class Hub:
 
         Raises StateConflict while it answers, unless `force`: then the answers end with an error.
         """
-        try:
-            named = self.catalog.resolve(name)
-            engines = [self._engine(named)] if named.preset else self.residency.of_file(named.card.path)
-        except HubError:  # its file may be gone
-            engines = [e for e in self.engines() if name in (e.card.id, e.card.name, e.card.path)]
-            if not engines:
-                raise
-        return self.residency.unload(engines, force)
+        return self.residency.unload(self.residency.called(name, self.catalog.resolve), force)
 
     def status(self) -> list[dict[str, Any]]:
-        """A row for every loaded model: name, state, pid, memory in bytes, requests running and waiting, what is used
-        of the context's cells; seconds it is idle and seconds until it goes, or None; the load parameters it was given.
-        """
+        """A row for every loaded model; see `Residency.status`."""
         return self.residency.status()
 
     def system_status(self) -> dict[str, Any]:
@@ -405,18 +385,6 @@ def _defect(raised: Exception) -> EngineFailed:
     error = EngineFailed(f"{type(raised).__name__}: {raised}")
     error.__cause__ = raised
     return error
-
-
-def _messages(prompt: Prompt) -> tuple[Message, ...]:
-    """The messages of a prompt. Raises BadRequest for an empty one."""
-    if isinstance(prompt, str):
-        if not prompt.strip():
-            raise BadRequest("the prompt is empty: write a question", param="messages")
-        return tuple(ChatRequest.make(model="-", messages=[{"role": "user", "content": prompt}]).messages)
-    if not isinstance(prompt, Sequence):
-        raise BadRequest(f"prompt must be text or a list of messages; got {type(prompt).__name__}", param="messages")
-    plain = [m.model_dump(exclude_none=True) if isinstance(m, Message) else m for m in prompt]
-    return tuple(ChatRequest.make(model="-", messages=plain).messages)
 
 
 _hub: Hub | None = None

@@ -19,7 +19,6 @@ from modelhub.kernels.catalog import importers
 from modelhub.kernels.catalog.aliases import check_name
 from modelhub.kernels.catalog.card import ModelCard, ModelFile, card_of_file
 from modelhub.kernels.catalog.catalog import Catalog
-from modelhub.kernels.catalog.documents import SUFFIXES
 from modelhub.kernels.catalog.gguf import MAGIC
 from modelhub.kernels.catalog.ids import SHAPE, clean
 from modelhub.kernels.catalog.importers import Imported
@@ -63,12 +62,16 @@ def import_models(
     presets = [preset for one in found for preset in one.presets]
     if as_ is not None:
         cards, presets = _renamed(cards, presets, as_)
-    _distinct(catalog, cards, presets, path)
     taken = Taken(notes=[note for one in found for note in one.notes])
-    if not cards and not presets and any(one.cards for one in found):
+    if cards and _inside(path):  # a document that was put there is in force as it is; what else it has is kept
+        if not any(one.keys or one.presets or one.aliases or one.options for one in found):
+            raise ImportFailed(f"{path} lies in the models home already; type %models to see it", path=str(path))
+        cards = []
+    elif not cards and not presets and any(one.cards for one in found):
         raise ImportFailed(
             next((n for n in taken.notes if "not say where" in n), f"{path}: no model of use"), path=str(path)
         )
+    _distinct(catalog, cards, presets, path)
     for card in cards:
         folder = folder_of(card)
         card = _brought(card, folder, copy, progress)
@@ -98,7 +101,7 @@ def _found(path: Path, import_format: str | None) -> list[Imported]:
         is_gguf, is_folder = False, False
     if is_gguf:
         return [Imported([replace(card_of_file(path), created=None)])]
-    if is_folder and not any(_documents(path)):
+    if is_folder and not importers.documents_in(path):
         models = sorted(p for p in path.iterdir() if p.suffix.lower() == ".gguf")
         if models:
             return [Imported([replace(card_of_file(p), created=None)]) for p in models]
@@ -112,13 +115,13 @@ def _begins_as_one(path: Path) -> bool:
         return file.read(4) == MAGIC
 
 
+def _inside(path: Path) -> bool:
+    return path.resolve().is_relative_to(settings.models_home().resolve())
+
+
 def _of_use(card: ModelCard) -> bool:
     """Whether a model is here, elsewhere, or can be had; else a note says that it is not."""
     return card.engine != "llamacpp" or bool(card.origin) or any(f.path or f.url for f in card.files)
-
-
-def _documents(folder: Path) -> list[Path]:
-    return [p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
 
 
 def _renamed(
@@ -174,9 +177,6 @@ def _brought(card: ModelCard, folder: Path, copy: bool, progress: Callable[[floa
     here = [f for f in card.files if f.path is not None]
     if not here:
         return card
-    home = settings.models_home().resolve()
-    if any(Path(f.path or "").resolve().is_relative_to(home) for f in here):
-        raise ImportFailed(f"{here[0].path} lies in the models home already; type %models to see it", path=here[0].path)
     total = sum(f.size or 0 for f in here)
     done = 0
     made: list[Path] = []
@@ -193,7 +193,7 @@ def _brought(card: ModelCard, folder: Path, copy: bool, progress: Callable[[floa
             if file.path is None:
                 files.append(file)
                 continue
-            target = folder / Path(file.path).name
+            target = folder / _name(card, file)
             if copy:
                 _copy(Path(file.path), target, lambda n, before=done: progress((before + n) / max(total, 1)))  # type: ignore[misc]
             else:
@@ -210,6 +210,14 @@ def _brought(card: ModelCard, folder: Path, copy: bool, progress: Callable[[floa
         raise
     state = card.state if card.state == State.FAILED else State.DOWNLOADED
     return replace(card, files=tuple(files), state=state)
+
+
+def _name(card: ModelCard, file: ModelFile) -> str:
+    """What a file is called in the home: as it is, or, where that does not say that it is a GGUF, as its model."""
+    name = Path(file.path or "").name
+    if name.lower().endswith(".gguf"):
+        return name
+    return f"{plain(card.id.rsplit('/', 1)[-1])}{'' if file.role == 'model' else f'-{file.role}'}.gguf"
 
 
 def _copy(source: Path, target: Path, progress: Callable[[int], None]) -> None:

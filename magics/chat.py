@@ -54,6 +54,9 @@ where the last one ended, and running a cell again replaces its own turn. {{{{na
 {{{{In[3]}}}}, {{{{Out[3]}}}} and {{{{Err[3]}}}} the input, value and error of cell 3. %%mh is the same magic by a name
 that collides with nothing. See also %models and %chats.
 
+-o NAME VALUE works too; values are JSON, Python literals or text, a list grows with each -o, biases may be written
+2435:-100,640:-100, and null sets back what the model's options or a preset say.
+
 {help_text(OPTIONS)}
 """
 
@@ -112,10 +115,11 @@ def ask(shell: Any, line: str, body: str | None, magic: str = "%%chat") -> Ask:
     return Ask(prepared, form, not values.get("no_stream"), dry, variable)
 
 
-def run(shell: Any, asked: Ask) -> Any:
+def run(shell: Any, line: str, body: str | None, magic: str) -> Any:
     """Send, show and return the response, waiting in the calling thread."""
     from modelhub.nbext.live import show
 
+    asked = ask(shell, line, body, magic)
     if asked.dry_run:
         return _dry_run(asked)
     response, view = _start(shell, asked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from IPython.core.magic import no_var_expand
@@ -21,58 +22,47 @@ class Magic:
 
 def magics(shell: Any) -> list[Magic]:
     """The magics for `shell`."""
-    from modelhub.magics import chats, models
-
-    chat = _chat(shell)
+    chat = _cell(shell, "chat")
     both = ("line", "cell")
     return [
         Magic("chat", both, chat, twin="mh"),
         Magic("mh", both, chat),
-        Magic("models", ("line",), _line("models", _filled(shell, models.run), models.HELP)),
-        Magic("chats", ("line",), _line("chats", chats.run, chats.HELP)),
-        Magic("perplexity", both, _perplexity(shell)),
+        Magic("models", ("line",), _line(shell, "models")),
+        Magic("chats", ("line",), _line(shell, "chats")),
+        Magic("perplexity", both, _cell(shell, "perplexity")),
     ]
 
 
-def _chat(shell: Any) -> Callable[..., Any]:
-    from modelhub.magics.chat import HELP, ask, run
-    from modelhub.magics.question_mark import without_mark
+def _cell(shell: Any, name: str) -> Callable[..., Any]:
+    """A magic for lines and cells: `run(shell, line, cell, magic)` of the module of its name."""
 
     @no_var_expand  # type: ignore[untyped-decorator]  # IPython ships no types
-    def chat(line: str, cell: str | None = None) -> Any:
-        return run(shell, ask(shell, without_mark(line), cell, "%chat" if cell is None else "%%chat"))
+    def magic(line: str, cell: str | None = None) -> Any:
+        from modelhub.magics.question_mark import without_mark
 
-    chat.__doc__ = HELP
-    return chat  # type: ignore[no-any-return]  # the decorator returns what it got
+        return _body(name).run(shell, without_mark(line), cell, f"%{name}" if cell is None else f"%%{name}")
 
-
-def _perplexity(shell: Any) -> Callable[..., Any]:
-    from modelhub.magics.perplexity import HELP, run
-    from modelhub.magics.question_mark import without_mark
-
-    @no_var_expand  # type: ignore[untyped-decorator]  # IPython ships no types
-    def perplexity(line: str, cell: str | None = None) -> Any:
-        return run(shell, without_mark(line), cell, "%perplexity" if cell is None else "%%perplexity")
-
-    perplexity.__doc__ = HELP
-    return perplexity  # type: ignore[no-any-return]  # the decorator returns what it got
+    return _described(magic, name)
 
 
-def _filled(shell: Any, run: Callable[[str], Any]) -> Callable[[str], Any]:
-    """`run` with the notebook's variables put in, as `%chat` does."""
+def _line(shell: Any, name: str) -> Callable[..., Any]:
+    """A magic for lines: `run(line)` of the module of its name, with the notebook's variables put in."""
 
-    def filled(line: str) -> Any:
-        from modelhub.magics.interpolate import interpolate
-
-        return run(interpolate(line, shell.user_ns, {})[0])
-
-    return filled
-
-
-def _line(name: str, run: Callable[[str], Any], documentation: str) -> Callable[..., Any]:
     @no_var_expand  # type: ignore[untyped-decorator]  # IPython ships no types
     def magic(line: str) -> Any:
-        return run(line)
+        from modelhub.magics.interpolate import interpolate
 
-    magic.__name__, magic.__doc__ = name, documentation
-    return magic  # type: ignore[no-any-return]  # the decorator returns what it got
+        return _body(name).run(interpolate(line, shell.user_ns, {})[0])
+
+    return _described(magic, name)
+
+
+def _described(magic: Any, name: str) -> Callable[..., Any]:
+    """`magic` with its help, which is read when it is asked for: IPython tries `getdoc` first (oinspect.getdoc)."""
+    magic.__name__ = name
+    magic.getdoc = lambda: _body(name).HELP
+    return magic  # type: ignore[no-any-return]  # a function
+
+
+def _body(name: str) -> Any:
+    return import_module(f"modelhub.magics.{name}")

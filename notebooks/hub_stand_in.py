@@ -36,7 +36,8 @@ class Faults:
     statuses of the next requests for a file, HEAD or GET, 200 for none; api_statuses: of the next for a listing. sha256: what is
     announced instead of the true one, by file. sizes: the same for sizes. html: a page is sent instead of the file.
     gated: files need a token that has accepted; private: listings too. surplus: bytes that are sent beyond the announced
-    ones, without a Content-Length. no_ranges: Range is ignored. names: names of files that are listed besides.
+    ones, without a Content-Length. no_ranges: Range is ignored. no_condition: so is If-Range. salt: changes the ETags of
+    files. names: names of files that are listed besides.
     """
 
     cut_after: int | None = None
@@ -53,6 +54,8 @@ class Faults:
     private: bool = False
     surplus: int = 0
     no_ranges: bool = False
+    no_condition: bool = False
+    salt: bytes = b""
     names: list[str] = field(default_factory=list)
 
 
@@ -73,6 +76,7 @@ class HubStandIn:
         self.faults = Faults()
         self.requests: list[tuple[str, str, str]] = []  # method, path, Range
         self.sent: Counter[str] = Counter()  # bytes of each file
+        self.conditions: list[str] = []  # the If-Range of each request for a part of a file, empty for none
         self.sending = threading.Event()  # set once the first bytes of a file went out
         self.tokens: set[str] = set()  # those that came with a request for a stored file
         self._hub = _server(self, store=False)
@@ -246,11 +250,13 @@ class _Handler(BaseHTTPRequestHandler):
         faults = self.hub.faults
         if faults.html:
             content = b"<!doctype html><title>Log in</title>".ljust(len(content))
-        etag = f'"{hashlib.md5(content).hexdigest()}"'
+        etag = f'"{hashlib.md5(faults.salt + content).hexdigest()}"'
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         condition = self.headers.get("If-Range")
+        if asked:
+            self.hub.conditions.append(condition or "")
         begin, end, status = 0, len(content), 200
-        if asked and not faults.no_ranges and condition in (None, etag):
+        if asked and not faults.no_ranges and (faults.no_condition or condition in (None, etag)):
             begin, status = int(asked[1]), 206
             end = min(int(asked[2]) + 1, len(content)) if asked[2] else len(content)
             if begin >= len(content):

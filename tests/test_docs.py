@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from modelhub.errors import BadRequest
 from modelhub.kernels.hub import Hub
 from modelhub.kernels.protocol.plan import DEFAULTS
 from modelhub.kernels.protocol.request import ChatRequest
+from modelhub.testing import check_model
 
 ON = {
     "min_tokens": 1, "suppress": ["zebra"], "logit_bias_by_text": {"Blue": 1}, "frequency_penalty": 0.1,
@@ -99,3 +101,17 @@ def test_the_preset_of_the_page(hub: Hub, home: Path) -> None:
     assert response.debug["model"]["context"] == 512
     assert response.request.messages[0].text == "Answer in one sentence."
     hub.unload("strict")
+
+
+def test_the_model_of_the_page(hub: Hub) -> None:
+    """The model that plugins.md shows keeps to the contract, and answers once it is added."""
+    (code,) = re.findall(r"```python\n(.*?)```", (HERE / "plugins.md").read_text("utf-8"), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    model = names["Shout"]()
+    check_model(model)
+    hub.plugins.add(model, aliases=("loud",))
+    try:
+        assert hub.chat("good morning", model="loud", marks=2).text() == "GOOD MORNING !!"
+    finally:
+        assert hub.plugins.remove("notebook/shout")

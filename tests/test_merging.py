@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from modelhub.errors import BadRequest, ModelNotFound
+from modelhub.errors import BadRequest, EngineMissing, ModelNotFound, StateConflict
 from modelhub.kernels import settings
 from modelhub.kernels.hub import Hub
 
@@ -156,3 +157,21 @@ def test_a_choice_is_said_below_the_answer(hub: Hub, home: Path, random_gguf: Pa
     prepared = hub.prepare("hi", model="own/repo")
     assert prepared.notes == ("own/repo is own/repo:Q8_0 here, the Q8_0 you prefer of 2",)
     assert prepared.request.model == "own/repo"
+
+
+def test_what_is_not_here_is_said_before_anything_starts(hub: Hub, home: Path) -> None:
+    """A model that is described and not fetched, and a remote one, are one line each, asked or loaded."""
+    address = "https://example.com/a/b/resolve/main/x.Q4_0.gguf"
+    documents = {
+        "away": {"id": "away", "source_url": address},
+        "remote": {"id": "remote", "source_url": "https://example.com/v1", "metadata": {"engine": "api"}},
+    }
+    for name, document in documents.items():
+        (home / "models" / name).mkdir(parents=True)
+        (home / "models" / name / "model.json").write_text(json.dumps(document))
+    for ask in (lambda name: hub.prepare("hi", model=name), hub.load, lambda name: hub.perplexity("a b", model=name)):
+        with pytest.raises(StateConflict) as away:
+            ask("away")
+        assert str(away.value) == f"away is downloadable, and its file is not here: type %models pull {address}"
+        with pytest.raises(EngineMissing, match=r"served by example\.com, and remote providers are not asked yet"):
+            ask("remote")

@@ -178,12 +178,14 @@ def test_one_that_does_not_let_go() -> None:
     """A model that is not closed in time when it is stopped is told to yield and to let itself be closed."""
 
     class Sticky(Good):
+        asked = 0
+
         def execute(self, request: Any, options: Any) -> Iterator[Any]:
-            yield "first "
-            if request.messages[-1].text == "Say something.":
-                time.sleep(0.5)
+            self.asked += request.messages[-1].text == "Say something."
             try:
-                yield "second"
+                yield "hello "
+                while self.asked == 2:  # the time it is stopped
+                    yield "more "
             except GeneratorExit:
                 time.sleep(5)
                 raise

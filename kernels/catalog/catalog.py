@@ -12,6 +12,7 @@ from modelhub.kernels.catalog import plugin_models
 from modelhub.kernels.catalog.aliases import Aliases
 from modelhub.kernels.catalog.card import ModelCard, card_of_file
 from modelhub.kernels.catalog.downloads import Downloads
+from modelhub.kernels.catalog.fetched import wanted_of
 from modelhub.kernels.catalog.model_options import ModelOptions, fields_for, key
 from modelhub.kernels.catalog.named import Named
 from modelhub.kernels.catalog.names import Names
@@ -57,15 +58,13 @@ class Catalog:
         coming = {c.id: c for c in self.downloads.cards() if c.state == State.DOWNLOADING or c.id not in there}
         return sorted([*(c for c in found if c.id not in coming), *coming.values()], key=lambda c: c.name)
 
-    def askable(self) -> list[ModelCard]:
-        """As `cards`, with the models of plugins that answer by their names and are not listed."""
-        listed = self.cards()
-        names = {c.name for c in listed}
-        return listed + [c for c in plugin_models.cards(hidden=True) if c.name not in names]
+    def offered(self) -> list[ModelCard]:
+        """The models of plugins, also those that answer by their names and are not listed; waits for plugins."""
+        return plugin_models.cards(hidden=True)
 
     @property
     def places(self) -> Places:
-        """The places where models of this machine lie."""
+        """Where models of this machine lie; `%models folder` and `delete` ask it."""
         return self._places
 
     def names(self) -> list[str]:
@@ -116,6 +115,22 @@ class Catalog:
         name = preset.name if preset else None
         return Named(asked, card, load, request, system, name, note, tuple(layers), tuple(warnings))
 
+    def lasting_name(self, name: str) -> tuple[ModelCard, str]:
+        """The model that `name` stands for, and a name that will mean the same tomorrow: what a setting keeps.
+
+        A preset's and an alias's own; else the path of a file, or the id, unless that means something else as well.
+        Raises as `resolve` does.
+        """
+        named = self.resolve(name)
+        card, aliases = named.card, {**self.plugin_aliases(), **self.user_aliases()}
+        if named.preset or name.strip() in aliases:
+            return card, name.strip()
+        if card.source == "file" and card.path:
+            return card, card.path
+        alone = [c for c in Names(self).cards if c.id == card.id] == [card]
+        plain = alone and card.id not in aliases and self.preset(card.id) is None
+        return card, card.id if plain else card.name
+
     # -- presets and aliases -----------------------------------------------------------------------------------------
 
     def presets(self) -> list[Preset]:
@@ -127,6 +142,12 @@ class Catalog:
         found = [p for p in self.presets() if p.name == name]
         asked = self.preset_files.get(name)
         return asked or (found[0] if found else None)
+
+    def names_preset(self, name: str) -> bool:
+        """Whether `name` is a preset's own and nothing comes before it, also where the preset's model is gone."""
+        if self.preset(name) is None or name in self.user_aliases():
+            return False
+        return name not in {c.name for c in Names(self).cards}
 
     def derive(
         self,
@@ -192,6 +213,10 @@ class Catalog:
             )
         self.aliases.set(name, kept)
         return kept
+
+    def address(self, name: str) -> str:
+        """Where the model called `name` can be had, when a document describes it; else `name` as it is."""
+        return next((w for c in self.cards() if name in (c.id, c.name) and (w := wanted_of(c))), name)
 
     def looked_in(self) -> list[str]:
         """The places models are looked for in, in words."""

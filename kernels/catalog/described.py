@@ -6,12 +6,14 @@ import zlib
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from modelhub.errors import HubError, ImportFailed
 from modelhub.kernels.catalog import ids
 from modelhub.kernels.catalog.card import ModelCard, ModelFile
+from modelhub.kernels.catalog.fetched import join_fetched
 from modelhub.kernels.catalog.index import Index
 from modelhub.kernels.catalog.layouts import Found, companions, is_weights, models_of, read_weights, sha256_of
 from modelhub.kernels.catalog.local_card import Weights, card_of_weights
@@ -62,7 +64,7 @@ class Described(Place):
                 stem, _, suffix = file.name.rpartition(".")
                 if f".{suffix.lower()}" not in SUFFIXES or not (self.everything or stem in stems or stem == "model"):
                     continue
-                said = index.get(file, f"document-{listing}", lambda file=file: self._read(file), _made)  # type: ignore[misc]
+                said = index.get(file, f"document-{listing}", partial(self._read, file), _made)
                 self.problems += said.problems
                 for card in said.cards:
                     if (joined := self._joined(card, file, known, extras[folder], taken)) is not None:
@@ -70,7 +72,7 @@ class Described(Place):
                 if said.elsewhere is not None:
                     found += self._elsewhere(*said.elsewhere, index)
         left = [w for w in weights if w.file.path not in taken]
-        return found + models_of(left, self.source, self.ident, self.problems)
+        return join_fetched(found + models_of(left, self.source, self.ident, self.problems))
 
     def _joined(
         self, card: ModelCard, document: Seen, known: Mapping[str, Weights], extras: list[Weights], taken: set[str]

@@ -18,8 +18,8 @@ from modelhub.errors import ImportFailed
 from modelhub.kernels.catalog.loose_json import Malformed, Place, read_loose_json
 from modelhub.kernels.catalog.yaml12 import read_yaml
 
-LARGEST = 4 << 20  # bytes; documents that describe a model have a few thousand
-LARGEST_YAML = 1 << 19  # bytes; a YAML reader in Python does about 100 kB a second
+LARGEST = 1 << 20  # bytes; documents that describe a model have a few thousand
+LARGEST_YAML = 1 << 18  # bytes; a YAML reader in Python does about 100 kB a second
 SUFFIXES = {".json": "JSON", ".yaml": "YAML", ".yml": "YAML", ".toml": "TOML"}
 
 _FENCE = re.compile(r"^[ \t]*```[ \t]*(\w*)[^\n]*\n(.*?)^[ \t]*```", re.M | re.S)

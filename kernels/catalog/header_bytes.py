@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 CHUNK = 1 << 20  # bytes read at once
 LONGEST_TEXT = 1 << 24  # bytes of one text; the longest chat templates have some ten thousand
 LONGEST_LIST = 1 << 28  # bytes of all the texts of one array; large vocabularies have a few million
-MOST_TEXTS = 1 << 21  # in one array; the largest vocabularies have a quarter of a million, and half a million merges
+MOST_TEXTS = 1 << 20  # in one array; the largest vocabularies have a quarter of a million, and half a million merges
 
 LONG_LIST = 4096  # texts; shorter ones are gone through at once
 
@@ -18,7 +18,7 @@ _LENGTH = struct.Struct("<Q")
 
 # Vocabularies are some hundred thousand texts of a few bytes. Passing them by a pattern of all short ones takes a third
 # of the time of a loop in Python.
-RUN, SHORTEST, SHORT = 256, 1, 63  # texts passed at once; bytes of those that are
+RUN, SHORTEST, SHORT = 256, 0, 63  # texts passed at once; bytes of those that are
 _ONE = b"|".join(re.escape(bytes([size])) + rb"\0{7}[^\0]{%d}" % size for size in range(SHORTEST, SHORT + 1))
 _SHORT = re.compile(_ONE)
 _RUN = re.compile(b"(?:%b){%d}+" % (_ONE, RUN))
@@ -121,11 +121,11 @@ class HeaderBytes:
         while left:
             here = min(left, RUN)
             if (end := self._run_end(here)) is not None:
-                texts = _SHORT.findall(self._data, self._at, end)  # each with its length before it
+                texts = [t for t in _SHORT.findall(self._data, self._at, end) if len(t) > _LENGTH.size]
                 self._at = end
             else:
                 read = [self.text().partition(b"\0")[0] for _ in range(here)]
-                texts = [_LENGTH.pack(len(text)) + text for text in read if text]
+                texts = [_LENGTH.pack(len(text)) + text for text in read if text]  # as the pattern gives them
             if len(set(texts)) < len(texts) or not seen.isdisjoint(texts):
                 twice = next(text for text in texts if text in seen or texts.count(text) > 1)
                 raise Malformed(f"a token has the text of another one, {twice[8:48]!r}")

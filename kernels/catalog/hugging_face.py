@@ -107,7 +107,11 @@ def _address(text: str, quant: str | None) -> Wanted:
     if parts.netloc != endpoint and host not in HOSTS:
         return Wanted(url=text)
     name = "/".join(path[:2]).partition(":")
-    if not _REPOSITORY.fullmatch(name[0]) or ".." in name[0] or path[0] in {"datasets", "spaces", "collections"}:
+    if (
+        not _REPOSITORY.fullmatch(name[0])
+        or any(".." in p for p in (name[0], *path[1:]))
+        or path[0] in {"datasets", "spaces", "collections"}
+    ):
         raise BadRequest(f"{short(text)} is no page of a model; it should be as https://{HOSTS[0]}/owner/repo")
     kind, revision, inside = (path[2] if len(path) > 2 else ""), (path[3] if len(path) > 3 else None), path[4:]
     if kind in {"resolve", "blob"} and inside:

@@ -23,7 +23,7 @@ def clean(text: str) -> str:
         part = part.strip("-")
         if part.strip("."):
             parts.append(part)
-    found = "/".join(parts).lstrip("._:@-/")[:LONGEST].rstrip("-/")
+    found = "/".join(parts).lstrip("._:@-/")[:LONGEST].rstrip("-/.")
     return found if SHAPE.match(found) else f"model-{found}".rstrip("-")
 
 

@@ -31,12 +31,15 @@ class Index:
         self._kept: dict[str, list[Any]] = {}  # path: [size, mtime, kind, data]
         self._used: set[str] = set()
         self._changed = False
+        self.passing = False
+        """Whether something was read since `open` that another look may find otherwise."""
         self._values: dict[str, tuple[Seen, Any]] = {}  # what was made of it, for this kernel
 
     def get(self, file: Seen, kind: str, read: Callable[[], Any], make: Callable[[Any], T]) -> T:
         """What `make` makes of what `read` says of the file; both are called only when it is new or has changed.
 
-        kind: what is read of it, for one file may be read in several ways. What `read` gives must be JSON.
+        kind: what is read of it, for one file may be read in several ways. What `read` gives must be JSON; a mapping
+        with `passing` in it, for what another look may find otherwise, is not kept.
         """
         key = f"{kind}:{file.path}"
         self._used.add(key)
@@ -52,6 +55,9 @@ class Index:
                 return made
         data = read()
         made = make(data)
+        if isinstance(data, dict) and data.get("passing"):
+            self.passing = True
+            return made
         self._kept[key] = [file.size, file.mtime, data]
         self._values[key] = (file, made)
         self._changed = True
@@ -59,7 +65,7 @@ class Index:
 
     def open(self) -> None:
         """Read what earlier kernels kept; again when the home folder is another one now."""
-        self._used = set()
+        self._used, self.passing = set(), False
         home = settings.home()
         if home == self._home:
             return

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +64,7 @@ def read_weights(files: Iterable[Seen], index: Index, problems: list[str]) -> li
     """What the headers of the files say; files that are no models are left out, with a line in `problems`."""
     found, known = [], KnownLists()
     for file in files:
-        made = index.get(file, "gguf", lambda file=file: _read(file, known), _made)  # type: ignore[misc]
+        made = index.get(file, "gguf", partial(_read, file, known), _made)
         if isinstance(made, Facts):
             found.append(Weights(file, made))
         elif made:
@@ -174,7 +176,8 @@ def _read(file: Seen, known: KnownLists) -> dict[str, Any]:
     try:
         return {"facts": facts_of(Path(file.path), known).to_dict()}
     except ModelFileError as error:
-        return {"problem": str(error)}
+        # Permission may be given without a change of the file.
+        return {"problem": str(error), "passing": not os.access(file.path, os.R_OK)}
 
 
 def _made(data: dict[str, Any]) -> Facts | str:

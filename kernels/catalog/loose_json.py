@@ -11,7 +11,7 @@ from bisect import bisect_right
 from typing import Any
 
 DEEPEST = 64  # levels
-MOST = 200_000  # values in one document
+MOST = 50_000  # values in one document
 Place = tuple[str | int, ...]
 
 _SPACES = re.compile(r"[ \t\r]*")

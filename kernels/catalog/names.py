@@ -31,8 +31,8 @@ class Known(Protocol):
     def here(self) -> list[ModelCard]:
         """The models of this machine, for which no plugin is loaded."""
 
-    def askable(self) -> list[ModelCard]:
-        """Every model that can be asked by name."""
+    def offered(self) -> list[ModelCard]:
+        """The models of plugins, also those that answer by their names and are not listed."""
 
     def preset(self, name: str) -> Preset | None:
         """The preset of this name."""
@@ -67,13 +67,21 @@ class Names:
     """Resolves names against one look at what there is."""
 
     known: Known
+    _here: list[ModelCard] | None = field(default=None, init=False)
     _cards: list[ModelCard] | None = field(default=None, init=False)
 
     @property
+    def here(self) -> list[ModelCard]:
+        """The models of this machine, looked for once."""
+        if self._here is None:
+            self._here = self.known.here()
+        return self._here
+
+    @property
     def cards(self) -> list[ModelCard]:
-        """Every model, looked for once."""
+        """Every model that can be asked by name; waits for plugins, and is looked for once."""
         if self._cards is None:
-            self._cards = self.known.askable()
+            self._cards = sorted([*self.here, *self.known.offered()], key=lambda c: c.name)
         return self._cards
 
     def find(self, name: str) -> Found:
@@ -125,7 +133,7 @@ class Names:
             return self._one(cards, wanted)
         if presets and (preset := self.known.preset(wanted)) is not None:
             return self._of_preset(preset)
-        same = [c for c in self.known.here() if c.id == wanted or c.id.startswith(f"{wanted}@")]
+        same = [c for c in self.here if c.id == wanted or c.id.startswith(f"{wanted}@")]
         if [c.source for c in same] == ["packaged"]:  # its name is promised, and asking it waits for no plugin
             return Found(same[0])
         target = self.known.plugin_aliases().get(wanted)
@@ -146,7 +154,7 @@ class Names:
 
     def _of_name(self, name: str) -> list[ModelCard]:
         if name.startswith("local/"):  # no plugin has these
-            return [c for c in self.known.here() if c.name == name]
+            return [c for c in self.here if c.name == name]
         return [c for c in self.cards if c.name == name] if "/" in name else []
 
     def _of_preset(self, preset: Preset) -> Found:
@@ -198,7 +206,9 @@ class Names:
         """The quantisation of `owner/repo`, or of a name, that is preferred or was fetched last."""
         base, colon, tag = wanted.rpartition(":")
         if colon:
-            cards = [c for c in self.cards if base in families(c) and tag.lower() in quants(c)]
+            cards = [
+                c for c in self.cards if base in {c.id, c.name} | families(c) | endings(c) and tag.lower() in quants(c)
+            ]
             return self._one(cards, wanted) if cards else None
         here = [c for c in self.cards if c.state not in {"downloadable", "downloading"}]
         for names in (families, endings):
@@ -231,7 +241,7 @@ class Names:
         found = self._newest(entry.repository)
         if found is None:
             raise ModelNotFound(
-                f"{entry.name} is not on this machine yet; %models pull {entry.name} fetches it from {entry.repository}",
+                f"{entry.name} is not on this machine yet; %models pull {entry.name} gets it from {entry.repository}",
                 name=entry.name,
                 param="model",
             )

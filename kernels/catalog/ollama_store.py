@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ class OllamaStore(Place):
         self.files, self.problems, self.manifests = list(found.files), found.problems, []
         blobs: dict[str, Seen | None] = {}
         for file in found.files:
-            layers = index.get(file, "ollama", lambda file=file: _layers(file), _checked)  # type: ignore[misc]
+            layers = index.get(file, "ollama", partial(_layers, file), _checked)
             if layers is None:
                 self.problems.append(f"cannot use {file.path!r}: it is no manifest of Ollama; pull the model again")
                 continue
@@ -66,7 +67,7 @@ class OllamaStore(Place):
                 continue
             ident = name_of(self.folders_of(file)[1:], file.name)
             card = card_of_weights(ident, self.source, weights[:1], beside, layers["model"][0].path[-64:])
-            said = index.get(file, "ollama-settings", lambda there=layers: _settings(there), dict)  # type: ignore[misc]
+            said = index.get(file, "ollama-settings", partial(_settings, layers), dict)
             card = replace(
                 card,
                 request=deep(dict(card.request), said.get("request", {})),

@@ -49,7 +49,7 @@ class Places:
             seen = [(p.source, p.folder, p.files, list(p.problems)) for p in places]
             if seen != self._seen:
                 self._read(places)
-                self._seen = seen
+                self._seen = None if self._index.passing else seen
                 self._index.close()
             return list(self._cards)
 
@@ -72,7 +72,7 @@ class Places:
         self._counts = []
         for place in places:
             mine, here = [], set[Any]()
-            for found in sorted(place.models(self._index), key=lambda f: (not f.meant, f.link)):
+            for found in sorted(place.models(self._index), key=_by_claim):
                 if found.same is None or not (found.same in known or (found.same in here and not found.meant)):
                     mine.append(found)
                     here.add(found.same)
@@ -98,6 +98,11 @@ def user_folders() -> list[str]:
     """The folders that the user has named, absolute, in the order they were named in."""
     found = settings.load(FOLDERS)
     return [f for f in found if isinstance(f, str) and Path(f).is_absolute()] if isinstance(found, list) else []
+
+
+def _by_claim(found: Found) -> tuple[bool, bool, int]:
+    """Sorts models of one place by their claim to a name and a file: described, no link, near to the top."""
+    return not found.meant, found.link, (found.card.path or "").count(os.sep)
 
 
 def add_folder(path: Path) -> None:

@@ -12,6 +12,8 @@ from modelhub.kernels.plugins.brought import Offer
 from modelhub.kernels.protocol import honesty, model, options
 from modelhub.kernels.protocol.request import ChatRequest
 
+TOLD = ("needs_key", "key_env_var")  # what a card's metadata has of a model
+
 
 def cards(wait: bool = True, hidden: bool = False) -> list[ModelCard]:
     """A card for every model of a plugin, by full name.
@@ -33,6 +35,7 @@ def card_of(offer: Offer) -> ModelCard:
         description=of.description or None,
         context_length=of.context_length,
         owned_by=offer.plugin,
+        metadata={name: value for name in TOLD if (value := getattr(of, name, None))},
     )
 
 

@@ -150,6 +150,8 @@ def _object(value: Any, where: str) -> Mapping[str, Any]:
         return {}
     if not isinstance(value, Mapping):
         raise _wrong(where, "must be a table of names and values", value)
+    if (strange := next((key for key in value if not isinstance(key, str)), ...)) is not ...:
+        raise BadRequest(f"{where}: names are text; got {short(strange)}", param=where)
     return value
 
 
@@ -165,9 +167,9 @@ def _once(first: Any, second: Any, where: str, other: str) -> str:
 
 def _only(given: Mapping[str, Any], known: Any, where: str) -> None:
     for key in given:
-        if key not in known:
+        if not isinstance(key, str) or key not in known:
             path = f"{where}.{key}" if where else str(key)
-            raise BadRequest(f"there is no {path} in a preset.{did_you_mean(str(key), known)}", param=path)
+            raise BadRequest(f"there is no {short(path)} in a preset.{did_you_mean(str(key), known)}", param=path)
 
 
 def _wrong(where: str, expected: str, came: Any) -> BadRequest:

@@ -173,7 +173,7 @@ class _Run:
             error = raised if isinstance(raised, Exception) else RuntimeError(_said(raised))
             if isinstance(raised, StopIteration):
                 error = RuntimeError("StopIteration")
-        self._put(_End(error))
+        self._give(_End(error))  # without waiting for room: where it was stopped, nobody makes any more
 
     def _read(self, found: Iterable[Any]) -> None:
         items = iter(found)
@@ -191,7 +191,7 @@ class _Run:
             found = await found
             if not hasattr(found, "__aiter__"):
                 for item in [found] if isinstance(found, str) else found:
-                    self._put(item)
+                    self._give(item)
                 return
         try:
             async for item in found:

@@ -8,6 +8,7 @@ passed on. llm 0.32 or newer, which is told the whole conversation as messages.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import itertools
 import os
@@ -31,7 +32,7 @@ class Bridged(Model):
     provider = NAME
 
     def __init__(self, theirs: Any) -> None:
-        """theirs: an `llm.Model` or, where a plugin has no other, an `llm.AsyncModel`."""
+        """theirs: an `llm.Model` or `llm.AsyncModel`."""
         self.theirs = theirs
         self.id = theirs.model_id
         self.description = "by way of llm"
@@ -77,8 +78,7 @@ def register_models(register: Callable[..., None]) -> None:
         raise PluginFailed("llm 0.32 or newer is needed: pip install -U llm, then restart the kernel")
     has_key = _Keys()
     for one in llm.get_models_with_aliases():
-        theirs = one.model or one.async_model
-        register(Bridged(theirs), sorted(one.aliases), listed=lambda theirs=theirs: has_key(theirs))
+        register(Bridged(one.model), sorted(one.aliases), listed=functools.partial(has_key, one.model))
 
 
 def _llm() -> Any:

@@ -219,6 +219,8 @@ class ChatRequest(_Strict):
         """Raises BadRequest, with the nearest name, for the first of `names` that is no field of a request."""
         known = [*cls.model_fields, *Extension.model_fields]
         for name in names:
+            if not isinstance(name, str):
+                raise BadRequest(f"fields of a request have names; got {short(name)} for one", param="x_modelhub")
             if name not in known:
                 raise unknown_name(name, known)
 

@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from modelhub.errors import StateConflict, Stopped
+from modelhub.errors import HubError, StateConflict, Stopped
 from modelhub.kernels import background, settings, system
 from modelhub.kernels.catalog.card import ModelCard
+from modelhub.kernels.catalog.named import Named
 from modelhub.kernels.catalog.states import State
+from modelhub.kernels.engines.lifecycle import Lifecycle
 from modelhub.kernels.engines.local import LocalEngine
 from modelhub.kernels.engines.plugin import PluginEngine
 from modelhub.kernels.protocol.load_params import LoadParams, load_params
@@ -30,6 +32,7 @@ class Residency:
         """Nothing is loaded yet."""
         self._engines: list[LocalEngine] = []
         self._lock = threading.Lock()
+        self.on_state: list[Callable[[Lifecycle, State], None]] = []  # told of every model's new state, on the loop
         self.room = ModelRoom(self.engines)
         self.idle_times = IdleTimes()
 
@@ -55,12 +58,26 @@ class Residency:
                 return min(same, key=lambda e: (e.state not in IN_MEMORY, e.named != wanted))
             engine = LocalEngine(card, wanted, self.room)
             self.idle_times.watch(engine)
+            engine.on_state.append(self._tell)
             self._engines.append(engine)
             return engine
 
     def engines(self) -> list[LocalEngine]:
         """Every engine that was asked for so far."""
         return list(self._engines)
+
+    def called(self, name: str, resolve: Callable[[str], Named]) -> list[LocalEngine]:
+        """The engines that go by a name: of a model's own name all that its file is loaded in, of a preset's its own.
+
+        Raises what `resolve` raises, unless a model of this name is loaded though its file may be gone.
+        """
+        try:
+            named = resolve(name)
+        except HubError:
+            if loaded := [e for e in self.engines() if name in (e.card.id, e.card.name, e.card.path)]:
+                return loaded
+            raise
+        return [self.engine(named.card, named.load)] if named.preset else self.of_file(named.card.path)
 
     def of_file(self, path: str | None) -> list[LocalEngine]:
         """The engines of one file, whatever they are loaded with."""
@@ -86,6 +103,11 @@ class Residency:
             raise Stopped(f"loading {engine.card.id} was stopped") from None
         future.result()
 
+    def _tell(self, engine: Lifecycle, state: State) -> None:
+        for tell in list(self.on_state):
+            with contextlib.suppress(Exception):
+                tell(engine, state)
+
     async def _load(self, engine: LocalEngine, params: LoadParams | None, reload: bool, keep: bool | None) -> None:
         async with contextlib.aclosing(engine.load(params, reload)) as loading:
             async for _progress in loading:
@@ -103,7 +125,13 @@ class Residency:
         return background.wait(unload())
 
     def status(self) -> list[dict[str, Any]]:
-        """A row for every loaded model; see `Hub.status`."""
+        """A row for every loaded model.
+
+        model, state, pid; memory and gpu_memory in bytes; requests running and waiting; held of cells, the tokens in
+        its context; idle: seconds since the last request ended, unloads_in: seconds until it goes, each None where it
+        does not apply; keep; load: the load parameters it was given. What a worker does not say in two seconds is left
+        out.
+        """
 
         async def rows() -> list[dict[str, Any]]:
             return [await self._row(e) for e in self.engines() if e.state in IN_MEMORY]

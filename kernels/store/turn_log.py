@@ -10,6 +10,7 @@ import asyncio
 import concurrent.futures
 import json
 import sqlite3
+import threading
 import time
 import uuid
 from pathlib import Path

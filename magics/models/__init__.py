@@ -30,8 +30,8 @@ HELP = f"""Show, fetch, load and free models.
 
 {_help()}
 
-MODEL is a name of %models or the path of a .gguf file; {{{{name}}}} puts in the value of a variable. The tables are values:
-t = %models, then t[0]["name"].
+MODEL is a name of %models or the path of a .gguf file; {{{{name}}}} puts in the value of a variable. The tables are
+values: t = %models, then t[0]["name"].
 """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from modelhub.errors import BadRequest, HubError, did_you_mean
-from modelhub.magics.models.verb import Verb, model_name, plain_text
+from modelhub.magics.models.verb import Verb, flat_fields, model_name, plain_text
 from modelhub.magics.options import Option, parse_around
 from modelhub.magics.table import Table, size_text
 
@@ -40,7 +40,7 @@ def listing(rest: str = "") -> Table:
         memory[row["model"]] = memory.get(row["model"], 0) + (row.get("memory") or 0)
     cards = the_hub.cards()
     rows = [_of_card(the_hub, card, memory.get(card.name)) for card in cards]
-    rows += [_of_preset(the_hub, preset) for preset in getattr(the_hub.catalog, "presets", list)()]
+    rows += [_of_preset(the_hub, preset) for preset in the_hub.catalog.presets()]
     rows = [r for r in rows if wanted in ("all", r["state"]) and place in (None, r["provider"], r["from"])]
     rows = [r for r in rows if all(w.lower() in f"{r['name']} {r['from']}".lower() for w in query.split())]
     default = the_hub.default_model
@@ -84,8 +84,7 @@ def _of_preset(the_hub: Hub, preset: Preset) -> dict[str, Any]:
         base = _of_card(the_hub, the_hub.catalog.find(preset.model), None)
     except HubError:
         base = dict.fromkeys(COLUMNS)
-    settings = {**preset.load, **{k: v for k, v in preset.request.items() if k != "x_modelhub"}}
-    settings |= preset.request.get("x_modelhub", {})
+    settings = {**flat_fields(preset.request), **preset.load}
     said = f"preset of {preset.model}" + (f": {plain_text(settings)}" if settings else "")
     return {**base, "name": preset.name, "size": None, "from": said}
 
@@ -113,7 +112,7 @@ def show(rest: str) -> Table:
         "capabilities": list(card.capabilities), "architecture": card.architecture, "parameters": card.parameters,
         "quantisation": card.quantisation, "size": card.size, "context": card.context_length,
         "licence": card.licence, "chat template": template, "system message": named.system,
-        "load parameters": dict(named.load), "request defaults": dict(named.request),
+        "load parameters": dict(named.load), "request defaults": flat_fields(named.request),
         "state": str(the_hub.state(card)), **{f"loaded {k}": v for k, v in loaded.items()},
     }  # fmt: skip
     known = {k: v for k, v in facts.items() if v is not None and v != [] and v != {}}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelhub.errors import BadRequest
+from modelhub.magics.models.presets import delete_preset
 from modelhub.magics.models.progress_line import ProgressLine
 from modelhub.magics.models.verb import Line, Verb, model_name
 from modelhub.magics.options import Option, parse, parse_around
@@ -48,7 +49,9 @@ def delete(rest: str) -> str:
 
     values, name = parse_around(rest, DELETE, "%models delete")
     the_hub = hub()
-    card, what = deleting.plan(the_hub.catalog, model_name(name, "delete"))
+    if the_hub.catalog.names_preset(model_name(name, "delete")):
+        return delete_preset(name, bool(values.get("yes")))
+    card, what = deleting.plan(the_hub.catalog, name)
     if not values.get("yes") and not _agreed(card, what, name):
         return Line("nothing was deleted")
     removed = deleting.carry_out(the_hub.residency, card, what, bool(values.get("force")))

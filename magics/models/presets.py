@@ -9,7 +9,7 @@ from modelhub.kernels.protocol.load_params import LOAD_NAMES, RULES
 from modelhub.magics import chat
 from modelhub.magics.fields import FLAGS, INSTEAD, add, fields_of
 from modelhub.magics.models.loading import LOAD
-from modelhub.magics.models.verb import Verb, model_name, plain_text
+from modelhub.magics.models.verb import Line, Verb, flat_fields, model_name, plain_text
 from modelhub.magics.options import Option, parse_around, parse_words
 from modelhub.magics.table import Table
 
@@ -44,8 +44,27 @@ def derive(rest: str) -> Table:
         system=values.get("system"),
         force=bool(values.get("force")),
     )
-    says = {"name": preset.name, "model": preset.model, **_flat(preset.request), **preset.load}
+    says = {"name": preset.name, "model": preset.model, **flat_fields(preset.request), **preset.load}
     return _table(says | ({"system": preset.system} if preset.system else {}), f"written to {preset.path}")
+
+
+def delete_preset(name: str, sure: bool) -> str:
+    """Delete a preset's file, after asking unless `sure`; its model stays. `%models delete` calls it."""
+    from modelhub.kernels.hub import hub
+
+    catalog = hub().catalog
+    if not sure:
+        files = ", ".join(p.path for p in catalog.presets() if p.name == name and p.path)
+        try:
+            answer = input(f"delete the preset {name} ({files})? [y/N] ")
+        except Exception as error:  # StdinNotImplementedError of ipykernel, EOFError of a pipe
+            raise BadRequest(
+                f"{name} is a preset, in {files}, and this front end cannot be asked; type %models delete {name} --yes"
+            ) from error
+        if answer.strip().lower() not in {"y", "yes"}:
+            return Line("nothing was deleted")
+    gone = catalog.remove_preset(name)
+    return Line(f"the preset {name} was deleted, and its model stays: {', '.join(gone)}")
 
 
 def options(rest: str) -> Table:
@@ -73,7 +92,7 @@ def options(rest: str) -> Table:
         held = catalog.options.of(card)
     else:
         held = catalog.options.set(card, _given(card, words[1:]))
-    return _table({**_flat(held["request"]), **held["load"]}, f"{card.id} has no options of yours", always=False)
+    return _table({**flat_fields(held["request"]), **held["load"]}, f"{card.id} has no options of yours", always=False)
 
 
 def _everything() -> Table:
@@ -81,7 +100,7 @@ def _everything() -> Table:
     from modelhub.kernels.hub import hub
 
     held = hub().catalog.options
-    rows = [{"model": name, "options": {**_flat(o["request"]), **o["load"]}} for name, o in held.all().items()]
+    rows = [{"model": name, "options": {**flat_fields(o["request"]), **o["load"]}} for name, o in held.all().items()]
     none = [] if rows else ["no model has options of yours: %models options MODEL NAME VALUE sets one"]
     shown = [{k: plain_text(v) for k, v in r.items()} for r in rows]
     return Table(rows, shown, "\n".join([*none, *held.problems]))
@@ -118,14 +137,6 @@ def _switch(text: str) -> bool:
     if text.lower() not in values:
         raise ValueError(text)
     return values[text.lower()]
-
-
-def _flat(request: Any) -> dict[str, Any]:
-    """Fields, names of x_modelhub and a plugin's own options beside each other."""
-    found = {k: v for k, v in request.items() if k not in {"x_modelhub", "model_options"}}
-    for nest in ("x_modelhub", "model_options"):
-        found |= _flat(request[nest]) if request.get(nest) else {}
-    return found
 
 
 def _table(values: dict[str, Any], note: str, always: bool = True) -> Table:

@@ -37,7 +37,7 @@ def pull(rest: str) -> Any:
             "%models browse"
         )
     downloads = hub().catalog.downloads
-    offer = downloads.offer(what, values.get("quant"))
+    offer = downloads.offer(hub().catalog.address(what), values.get("quant"))
     if values.get("no_mmproj"):
         offer = offer.without_mmproj()
     if values.get("sha256"):
@@ -81,8 +81,8 @@ def choices_table(offer: Offer) -> Table:
             }
         )
     beside = f"\nwith {offer.mmproj.name}, {size_text(offer.mmproj.size)}, which makes it see" if offer.mmproj else ""
-    note = f"* would be taken: {offer.why}{beside}\nneeds: memory with {USUAL_CONTEXT:,} tokens of context; {offer.machine}"
-    return Table(rows, shown, note)
+    memory = f"needs: memory with {USUAL_CONTEXT:,} tokens of context; {offer.machine}"
+    return Table(rows, shown, f"* would be taken: {offer.why}{beside}\n{memory}")
 
 
 def _say(offer: Offer) -> None:

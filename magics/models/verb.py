@@ -50,3 +50,11 @@ def plain_text(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{k}={plain_text(v)}" for k, v in value.items())
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) and value >= 10_000 else str(value)
+
+
+def flat_fields(request: Any) -> dict[str, Any]:
+    """Fields, names of x_modelhub and a plugin's own options beside each other."""
+    found = {k: v for k, v in request.items() if k not in {"x_modelhub", "model_options"}}
+    for nest in ("x_modelhub", "model_options"):
+        found |= flat_fields(request[nest]) if request.get(nest) else {}
+    return found

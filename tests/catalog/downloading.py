@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from pathlib import Path
 
 import psutil
@@ -14,6 +15,7 @@ from tests.hub_server import HubStandIn
 REPOSITORY = "modelhub/tiny-chat-GGUF"
 FILE = "tiny-chat.Q8_0.gguf"
 ID = f"{REPOSITORY}:Q8_0"
+PROGRESS = 15.0  # seconds within which progress is told; a silent connection is given up after 20
 PATIENCE = 0.7  # seconds without a byte; the tests wait for it where nothing comes for good
 
 
@@ -47,23 +49,11 @@ def hold(hub: HubStandIn, after: int) -> threading.Event:
 
 
 def held(download: Download, count: int) -> None:
-    """Wait until `count` bytes are here."""
-    seen: list[int] = []
-
-    def look(download: Download) -> None:
-        seen.append(download.received)
-        if download.received >= count:
-            raise Reached
-
-    try:
-        download.wait_with(look)
-    except Reached:
-        return
-    raise AssertionError(f"it ended before {count} bytes were here: {seen[-3:]}")
-
-
-class Reached(Exception):
-    """What was waited for has come."""
+    """Wait until `count` bytes are here; the progress must say so by itself, not when the connection times out."""
+    end = time.monotonic() + PROGRESS
+    while download.received < count:
+        assert not download.wait(0.02), f"it ended before {count} bytes were here: {download.error}"
+        assert time.monotonic() < end, f"{download.received} of {count} bytes are told"
 
 
 def stop_at(hub: HubStandIn, downloads: Downloads, what: str, count: int) -> Download:

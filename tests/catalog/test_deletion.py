@@ -91,6 +91,19 @@ def test_what_another_model_needs_stays(models: Path) -> None:
     assert delete("o/llava:Q8_0")[0] == ["llava-Q8_0.gguf", "mmproj-f16.gguf", "llava", "o"]
 
 
+def test_another_name_is_not_the_model(models: Path) -> None:
+    """An alias and a preset are refused with the model's own name: who wants them gone does not mean the model."""
+    path = small.model(models / "base/base.gguf")
+    (models / "base/model.json").write_text(json.dumps({"id": "the-base", "files": ["base.gguf"]}))
+    catalog = Catalog()
+    catalog.derive("the-base", "mine", {"temperature": 0.5})
+    catalog.aliases.set("other", "the-base")
+    for name in ("mine", "other"):
+        with pytest.raises(BadRequest, match=f"{name} is another name for the-base; type %models delete the-base"):
+            deleting.plan(catalog, name)
+    assert delete(str(path))[0] == ["base.gguf", "model.json", "base"]
+
+
 def test_a_document_without_weights(models: Path) -> None:
     """A model that is only described can be deleted: its document goes."""
     (models / "z").mkdir()

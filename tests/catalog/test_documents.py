@@ -180,7 +180,11 @@ def test_no_message_quotes_a_document() -> None:
     whole = json.dumps({"parameters": {"init": {"API-KEY": canary, "x": [canary]}}}, indent=1)
     broken = [whole[:cut] for cut in range(1, len(whole))]
     broken += [whole.replace(":", c, n) for c in (" ", "::", "}", "&", "*", "!") for n in (1, 2, 3)]
-    broken += [f"a: {c}{canary}" for c in "*&!%@`{["] + [f"{canary}: *{canary}", f"- {canary}\n{canary}"]
+    broken += (
+        [f"a: {c}{canary}" for c in "*&!%@`{["]
+        + [f"a: !{canary}!x b", f"%{canary}\n---\na: b"]
+        + [f"{canary}: *{canary}", f"- {canary}\n{canary}"]
+    )
     refused = 0
     for text in broken:
         for fence in ("", "```toml\n", "```yaml\n", "```json\n"):

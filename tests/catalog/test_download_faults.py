@@ -100,7 +100,7 @@ def disk_is_small(hub: HubStandIn) -> None:
         (announced_large, ["too small: 3,823,432 bytes were announced, 3,822,432 are sent"]),
         (surplus, ["too large: more came than the 3,822,432 bytes"]),
         (web_page, ["a web page came instead of a GGUF", "the address of the file itself"]),
-        (gated, ["it is gated", f"accept its licence at http://127.0.0.1", f"/{REPOSITORY}", "HF_TOKEN"]),
+        (gated, ["it is gated", "accept its licence at http://127.0.0.1", f"/{REPOSITORY}", "HF_TOKEN"]),
         (private, ["no such repository, or it is private", "check the name", "HF_TOKEN"]),
         (listing_429, ["too many requests (429)", "wait some minutes", "HF_TOKEN"]),
         (listing_500, ["the Hub answered 500 4 times", "try again later"]),
@@ -143,11 +143,12 @@ def test_what_is_wrong_is_not_kept(
     "name",
     [
         "../escape.gguf", "a/../../escape.gguf", "/tmp/escape.gguf", "..\\escape.gguf", "a\\..\\..\\escape.gguf",
-        "nul\0byte.gguf", "C:escape.gguf", "aux.gguf", "a//b.gguf", ".hidden.gguf", "line\nbreak.gguf", "x" * 300 + ".gguf",
+        "nul\0byte.gguf", "C:escape.gguf", "aux.gguf", "a//b.gguf", ".hidden.gguf", "line\nbreak.gguf",
+        "x" * 300 + ".gguf",
     ],
 )  # fmt: skip
 def test_a_hostile_listing_is_one_line(name: str, hub_stand_in: HubStandIn, downloads: Downloads, home: Path) -> None:
-    """A repository that lists a file outside its folder, or with no name for a file, is refused before anything is written."""
+    """A repository that lists a file outside its folder, or one no disk can have, is refused and writes nothing."""
     hub_stand_in.faults.names = [name]
     before = sorted(home.parent.iterdir())
     with pytest.raises(DownloadFailed) as caught:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from modelhub.errors import StateConflict, Stopped
+from modelhub.errors import DownloadFailed, StateConflict, Stopped
 from modelhub.kernels.catalog.catalog import PACKAGED, Catalog
 from modelhub.kernels.catalog.downloads import Downloads
 from tests.catalog.downloading import (
@@ -29,7 +29,7 @@ HALF = 2_000_000
 
 
 def test_a_model_is_fetched_verified_and_found(hub_stand_in: HubStandIn, downloads: Downloads, home: Path) -> None:
-    """The file lies in owner/repo/QUANT with a card beside it that says whence and what hash, and the catalogue has it."""
+    """The file lies in owner/repo/QUANT with a card that says whence and what hash, and the catalogue has it."""
     download = downloads.begin(REPOSITORY).result()
     assert (download.offer.id, download.verified, download.state, download.part) == (ID, "sha256", "downloaded", 1.0)
     folder = home / "models" / REPOSITORY / "Q8_0"
@@ -119,7 +119,7 @@ def test_a_repository_that_changed_meanwhile_starts_again(
 
 
 def test_a_damaged_part_starts_again(hub_stand_in: HubStandIn, downloads: Downloads, home: Path) -> None:
-    """Where what was kept is not what the hash says, the file is fetched once more from its first byte, and that is said."""
+    """Where the hash says that what was kept is damaged, all of the file is fetched once more, and that is said."""
     stop_at(hub_stand_in, downloads, REPOSITORY, HALF)
     (part,) = part_files(home)
     part.write_bytes(b"GGUF" + b"\7" * (HALF - 4))
@@ -137,6 +137,7 @@ def test_a_plain_address(hub_stand_in: HubStandIn, downloads: Downloads, home: P
     download = downloads.begin(url).result()
     assert (download.verified, download.restarted) == ("size", False)
     assert hub_stand_in.requests[-1][2] == f"bytes={HALF}-"
+    assert [bool(c) for c in hub_stand_in.conditions] == [True]
     assert models(home) == ["small-one/model.json", "small-one/small one.gguf"]
     assert Catalog().find(download.offer.id).origin == url
 
@@ -283,7 +284,7 @@ def test_what_was_stopped_is_listed_and_can_be_deleted(
 
 def test_cancelling_what_is_not_on_its_way(hub_stand_in: HubStandIn, downloads: Downloads) -> None:
     """A name that is not being fetched is one line with those that are."""
-    with pytest.raises(StateConflict, match="not being fetched. Nothing is on its way"):
+    with pytest.raises(StateConflict, match=r"not being fetched\. Nothing is on its way"):
         downloads.cancel("x")
     gate = hold(hub_stand_in, HALF)
     downloads.begin(REPOSITORY)
@@ -304,3 +305,47 @@ def test_closing_the_hub_stops_what_comes(hub_stand_in: HubStandIn) -> None:
     hub.close()
     assert download.done and children() == []
     gate.set()
+
+
+def test_another_model_of_that_name_is_not_replaced(hub_stand_in: HubStandIn, downloads: Downloads, home: Path) -> None:
+    """A file of the same name from another address is refused with what to do, and the first one stays."""
+    hub_stand_in.plain |= {"a/x.gguf": CONTENT, "b/x.gguf": CONTENT + b"\0" * 32}
+    downloads.begin(hub_stand_in.plain_url("a/x.gguf")).result()
+    with pytest.raises(
+        DownloadFailed, match=r"holds a model of that name from .*/a/x.gguf; type %models delete x first"
+    ):
+        downloads.begin(hub_stand_in.plain_url("b/x.gguf")).result()
+    assert (home / "models" / "x" / "x.gguf").read_bytes() == CONTENT
+
+
+def test_a_file_of_the_user_is_not_replaced(hub_stand_in: HubStandIn, downloads: Downloads, home: Path) -> None:
+    """A file the user put where the download belongs is left alone; if it is the very same, it is not sent again."""
+    path = home / "models" / REPOSITORY / "Q8_0" / FILE
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"mine")
+    with pytest.raises(DownloadFailed, match="is there already and modelhub did not put it there; move it away"):
+        downloads.begin(REPOSITORY).result()
+    assert path.read_bytes() == b"mine"
+    path.write_bytes(CONTENT)
+    assert downloads.begin(REPOSITORY).result().verified == "sha256"
+    assert path.read_bytes() == CONTENT
+    assert hub_stand_in.sent == {}
+
+
+def test_another_store_with_another_etag_goes_on(hub_stand_in: HubStandIn, downloads: Downloads) -> None:
+    """Where the hash is known, a store that names the same file by another ETag loses nothing that came."""
+    stop_at(hub_stand_in, downloads, REPOSITORY, HALF)
+    hub_stand_in.faults.salt = b"another store"
+    assert not downloads.begin(REPOSITORY).result().restarted
+    assert hub_stand_in.sent[FILE] == len(CONTENT)
+
+
+def test_a_server_that_ignores_conditions(hub_stand_in: HubStandIn, downloads: Downloads, home: Path) -> None:
+    """A plain file that changed is not mixed of two, though the server sends a part of the new one."""
+    hub_stand_in.plain["x.gguf"] = CONTENT
+    url = hub_stand_in.plain_url("x.gguf")
+    stop_at(hub_stand_in, downloads, url, HALF)
+    hub_stand_in.plain["x.gguf"] = newer = CONTENT[:-64] + b"\1" * 64
+    hub_stand_in.faults.no_condition = True
+    assert downloads.begin(url).result().restarted
+    assert (home / "models" / "x" / "x.gguf").read_bytes() == newer

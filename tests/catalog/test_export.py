@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -100,4 +101,14 @@ def test_an_interrupt_leaves_nothing(models: Path, tmp_path: Path) -> None:
     for target in (tmp_path / "out/model", tmp_path / "out/model.zip"):
         with pytest.raises(KeyboardInterrupt):
             export(Catalog().find("owner/name:Q4_0"), target, stop)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_disk_that_is_too_small(home: Path, tmp_path: Path) -> None:
+    """What does not fit is refused before anything is written, with how much is free."""
+    path = small.model(home / "models/large.gguf")
+    with path.open("r+b") as file:
+        file.truncate(shutil.disk_usage(tmp_path).free + (1 << 30))  # sparse: it takes no room
+    with pytest.raises(StoreFailed, match=r"needs [\d,]+ bytes and .* has [\d,]+ free; name another path"):
+        export(Catalog().find("large"), tmp_path / "out/model")
     assert list((tmp_path / "out").iterdir()) == []

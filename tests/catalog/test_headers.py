@@ -13,6 +13,7 @@ from modelhub.errors import ModelFileError
 from modelhub.kernels.catalog.card import card_of_file
 from modelhub.kernels.catalog.facts import Facts, facts_of
 from modelhub.kernels.catalog.gguf import read_header
+from modelhub.kernels.catalog.header_bytes import KnownLists
 from modelhub.kernels.protocol.request import ChatRequest
 from tests.catalog import small
 from tests.engines.gguf_file import GgufFile
@@ -172,3 +173,32 @@ def test_long_vocabularies(tmp_path: Path) -> None:
             assert read_header(path)
         else:
             assert f"has the text of another one, {text[:40]!r}" in refusal(path)
+
+
+def test_vocabularies_that_are_known(tmp_path: Path) -> None:
+    """Headers read one after the other, with lists in common and not, are each what they are alone."""
+    lists = [[b"%d,%d," % (seed, number) * (2 + seed) for number in range(70_000)] for seed in (1, 2)]
+    known, paths = KnownLists(), []
+    for tokens, merges in ((0, 0), (0, 0), (0, 1), (1, 0), (1, 1)):
+        file = GgufFile(small.whole()).set("tokenizer.ggml.tokens", "texts", lists[tokens])
+        file.set("tokenizer.ggml.merges", "texts", lists[merges] + lists[merges][:tokens])
+        paths.append(file.write(tmp_path / f"{len(paths)}.gguf"))
+    cut = paths[1].with_name("cut.gguf")
+    cut.write_bytes(paths[1].read_bytes()[:1_500_000])
+    for path in paths:
+        assert read_header(path, known) == read_header(path)
+        with pytest.raises(ModelFileError, match="ends inside its header"):
+            read_header(cut, known)
+    twice = [*lists[0][:-1], lists[0][-2]]  # as long as one that is known
+    path = GgufFile(small.whole()).set("tokenizer.ggml.tokens", "texts", twice).write(tmp_path / "twice.gguf")
+    with pytest.raises(ModelFileError, match="has the text of another one"):
+        read_header(path, known)
+
+
+def test_a_million_empty_texts(tmp_path: Path) -> None:
+    """Empty texts may be any number; more than any model has are refused before they are gone through."""
+    for count, says in ((1 << 20, None), ((1 << 20) + 1, "a list of 1,048,577 texts")):
+        file = GgufFile(small.whole())
+        file.pairs["tokenizer.ggml.tokens"] = (9, struct.pack("<IQ", 8, count) + b"\0" * 8 * count)
+        path = file.write(tmp_path / "x.gguf")
+        assert says in refusal(path) if says else read_header(path).get("tokenizer.ggml.tokens").length == count

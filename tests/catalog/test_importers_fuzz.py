@@ -160,6 +160,7 @@ def test_a_key_in_a_document_is_found() -> None:
     for field, said, key in (
         ("API-KEY", "canary-1", "canary-1"),
         ("Authorization", "Bearer canary-2", "canary-2"),
+        ("anything", "sk-canary-0123456789abcdef", "sk-canary-0123456789abcdef"),
         ("api_key", "${AZURE_KEY}", None),
         ("api_key", "<your key>", None),
         ("api_key", "YOUR_API_KEY", None),

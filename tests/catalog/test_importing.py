@@ -49,6 +49,13 @@ def test_a_file_is_linked_to(hub: Hub, home: Path, mine: Path) -> None:
     hub.unload("weights")
 
 
+def test_a_file_of_any_name(hub: Hub, mine: Path) -> None:
+    """A GGUF that is not called one, as a blob of another program, is one in the home."""
+    (mine / "weights.gguf").rename(mine / "sha256-abc")
+    hub.import_models(mine / "sha256-abc", as_="blob")
+    assert (hub.catalog.find("blob").path or "").endswith("/blob.gguf")
+
+
 def test_a_file_is_copied(hub: Hub, home: Path, mine: Path) -> None:
     """With copy the weights are in the home, whole, and what is shown of it ends at 1."""
     shown: list[float] = []
@@ -161,6 +168,18 @@ def test_a_copy_that_is_stopped_leaves_nothing(hub: Hub, home: Path, mine: Path)
     with pytest.raises(KeyboardInterrupt):
         hub.import_models(mine / "weights.gguf", copy=True, progress=stop)
     assert not (home / "models").exists() or not list((home / "models").iterdir())
+
+
+def test_what_lies_in_the_models_home_already(hub: Hub, home: Path, mine: Path) -> None:
+    """A file or a document that was put there is there already; a key in it is kept all the same."""
+    shutil.copytree(mine, home / "models")
+    with pytest.raises(ImportFailed, match="lies in the models home already"):
+        hub.import_models(home / "models" / "weights.gguf")
+    path = azure(home / "models", **{"API-KEY": CANARY})
+    assert any("azure.json" in p and "key" in p for p in (hub.catalog.cards() and hub.catalog.problems))
+    taken = hub.import_models(path)
+    assert taken.rows == [] and KeyStore().get("azure") == CANARY
+    assert CANARY not in str(taken) + str(hub.catalog.problems)
 
 
 def azure(folder: Path, **init: Any) -> Path:

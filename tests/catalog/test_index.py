@@ -56,7 +56,7 @@ def test_a_changed_file_is_read_again(models: Path) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    ["", "{", "modelhub index 1 00000000\n{}", "\0" * 5000, "cut", "older", "list", "other", "folder"],
+    ["", "{", "modelhub index 1 00000000\n{}", "\0" * 5000, "cut", "older", "list", "other", "altered", "folder"],
 )
 def test_a_damaged_index_costs_nothing(models: Path, home: Path, damage: str) -> None:
     """Cut, garbled, of another version, of another shape or not even a file: what is seen is the same."""
@@ -70,6 +70,8 @@ def test_a_damaged_index_costs_nothing(models: Path, home: Path, damage: str) ->
         index.write_bytes(raw[: len(raw) // 2])
     elif damage == "older":
         index.write_bytes(raw.replace(b"modelhub index ", b"modelhub index 0", 1))
+    elif damage == "altered":
+        index.write_bytes(raw.replace(b'"context_length":64', b'"context_length":65'))
     elif damage in {"list", "other"}:
         body = b"[1, 2]" if damage == "list" else raw.split(b"\n", 1)[1].replace(b'"role"', b'"roll"')
         index.write_bytes(raw.split(b"\n")[0][:-8] + b"%08x\n" % zlib.crc32(body) + body)

@@ -42,12 +42,13 @@ def test_options_are_removed_one_by_one_or_all(home: Path) -> None:
     assert json.loads((home / "model_options.json").read_text()) == {}
 
 
-def test_a_file_asked_by_its_path_has_options_of_its_own(random_gguf: Path) -> None:
-    """Options of a file are kept by its path."""
+def test_a_file_asked_by_its_path_has_options_of_its_own(random_gguf: Path, tmp_path: Path) -> None:
+    """Options of a file are kept by its path: another file of its name has none."""
+    (tmp_path / random_gguf.name).write_bytes(random_gguf.read_bytes())
     catalog = Catalog()
     catalog.options.set(catalog.find(str(random_gguf)), {"temperature": 0})
     assert catalog.resolve(str(random_gguf)).request == {"temperature": 0}
-    assert catalog.resolve("tiny-chat").request == {}
+    assert catalog.resolve(str(tmp_path / random_gguf.name)).request == {}
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,7 @@ def test_an_id_of_two_models_is_refused(parrots: Any) -> None:
     )
     assert caught.value.candidates == ["aviary/macaw", "zoo/macaw"]
     assert catalog.find("zoo/macaw").provider == "zoo"
+    assert catalog.lasting_name("zoo/macaw")[1] == "zoo/macaw"
     settings.save("prefer", ["zoo"])
     named = catalog.resolve("macaw")
     assert named.card.name == "zoo/macaw"
@@ -138,7 +139,8 @@ def test_the_quantisation_that_came_last(put: Put) -> None:
     assert catalog.find("repo").id == "own/repo-GGUF:Q8_0"
     settings.save("quantisations", ["Q2_K", "q4_0"])
     assert catalog.resolve("repo").note == "repo is own/repo-GGUF:Q4_0 here, the q4_0 you prefer of 2"
-    assert catalog.find("own/repo-GGUF:q8_0").id == "own/repo-GGUF:Q8_0"
+    for name in ("own/repo-GGUF:q8_0", "repo:Q8_0", "repo-GGUF:q8_0", "local/own/repo-GGUF:q8_0"):
+        assert catalog.find(name).id == "own/repo-GGUF:Q8_0", name
 
 
 def test_one_quantisation_needs_no_note(put: Put) -> None:
@@ -147,6 +149,9 @@ def test_one_quantisation_needs_no_note(put: Put) -> None:
     put("lonely-Q8_0.gguf", 1)
     assert (Catalog().find("own/repo").id, Catalog().resolve("own/repo").note) == ("own/repo:Q4_0", "")
     assert Catalog().find("lonely").id == "lonely-Q8_0"
+    assert Catalog().find("tiny-chat:q8_0").id == "tiny-chat"
+    with pytest.raises(ModelNotFound, match="Did you mean 'tiny-chat'"):
+        Catalog().find("tiny-chat:Q4_0")
 
 
 def test_the_end_of_two_repositories_is_no_name(put: Put) -> None:
@@ -188,4 +193,5 @@ def test_a_failure_says_where_it_looked(put: Put, parrots: Any) -> None:
         assert "looked in: packaged, models home, " in message
         assert "plugin notebook" in message
         assert " more; looked in" in message
+        assert "model-09" not in message
         assert len(message) < 450

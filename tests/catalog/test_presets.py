@@ -123,7 +123,7 @@ BAD = {
     "key.yaml": (
         "name: x\nbase: tiny-chat\nrequests: {}\n",
         3,
-        "no requests in a preset. Did you mean 'request_defaults'",
+        "no 'requests' in a preset. Did you mean 'request_defaults'",
     ),
     "nameless.yaml": ("base: tiny-chat\n", None, "registration.model must be the name it is asked by"),
     "baseless.yaml": ("name: x\n", None, "must be the model it is made of; got nothing"),
@@ -290,6 +290,9 @@ def test_a_preset_without_its_model_says_so(folder: Path) -> None:
         Catalog().find("x")
     for part in ("the preset 'x'", str(folder / "x.yaml"), "'tiny-cat'", "Did you mean 'tiny-chat'"):
         assert part in str(caught.value)
+    assert Catalog().names_preset("x")
+    Catalog().remove_preset("x")
+    assert not Catalog().names_preset("x")
 
 
 def test_a_preset_is_of_a_model_and_not_of_a_preset(folder: Path) -> None:
@@ -308,7 +311,22 @@ def test_every_load_parameter_may_stand_in_a_preset() -> None:
     assert dict(preset.load) == values
 
 
-def test_a_hostile_document_is_refused_quickly(folder: Path) -> None:
+@pytest.mark.parametrize(
+    "document",
+    [None, 5, "x", [], {}, {"name": "x", "base": "b", 1: 2}, {"name": 5, "base": "b"}, {"name": "x", "base": ["b"]},
+     {"name": "x", "base": "b", "local_settings": {5: 6}}, {"name": "x", "base": "b", "request_defaults": {None: 6}},
+     {"name": "x", "base": "b", "request_defaults": {"x_modelhub": {True: 6}}},
+     {"name": "x", "base": "b", "registration": {"endpoint": ""}},
+     {"name": "x", "base": "b", "request_defaults": {"x_modelhub": {}, "x-localai-extensions": {}}}],
+)  # fmt: skip
+def test_any_document_is_a_preset_or_refused(document: Any) -> None:
+    """Whatever is given from Python where a document should be, the error is ours and one line."""
+    with pytest.raises(BadRequest) as caught:
+        preset_of(document)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_hostile_document_is_refused(folder: Path) -> None:
     """Anchors that multiply, and nesting without end, are one warning."""
     bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         f"{b}: &{b} [*{a}, *{a}, *{a}, *{a}, *{a}, *{a}, *{a}, *{a}, *{a}]\n"

@@ -30,6 +30,7 @@ def test_any_part_stands_for_the_whole(home: Path) -> None:
     cards = [card_of_file(path) for path in paths]
     assert cards[0] == cards[1] == cards[2]
     assert cards[1].path == str(paths[0]) and cards[1].id == "big"
+    assert cards[1].size == sum(p.stat().st_size for p in paths) and len(cards[1].files) == 3
 
 
 def test_a_missing_part_is_one_line(home: Path) -> None:

@@ -49,7 +49,8 @@ def test_what_is_no_file(models: Path) -> None:
             one.bind("socket.gguf")
         finally:
             os.chdir(here)
-        assert ids() == []
+        places = Places()
+        assert len(places.cards()) == 1 and places.problems == []
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may look into every folder")
@@ -64,6 +65,18 @@ def test_a_locked_folder(models: Path) -> None:
         assert len(places.problems) == 1 and "Permission denied" in places.problems[0]
     finally:
         (models / "locked").chmod(0o700)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_a_locked_file(models: Path) -> None:
+    """A file nobody may read is one line, and a model as soon as it may be read."""
+    path = small.model(models / "x.gguf")
+    path.chmod(0)
+    places = Places()
+    assert len(places.cards()) == 1 and "Permission denied" in places.problems[0]
+    path.chmod(0o600)
+    assert len(places.cards()) == 2 and places.problems == []
+    assert ids() == ["x"]
 
 
 def test_a_folder_that_is_a_file(home: Path) -> None:

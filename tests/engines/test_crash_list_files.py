@@ -98,7 +98,10 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "shared-offset": (tensor(offset=0), "lie in one another"),
     "long-name": (tensor(name=b"o" * 70_000), "longer than 63 bytes"),
     "twice": (lambda file: file.tensors.append(copy.deepcopy(file.tensors[0])), "two tensors 'token_embd.weight'"),
-    "one-too-many": (lambda file: file.tensors.append(Tensor(b"extra", [64], 0, 0)), "'extra' and 'token_embd.weight' lie in one another"),
+    "one-too-many": (
+        lambda file: file.tensors.append(Tensor(b"extra", [64], 0, 0)),
+        "'extra' and 'token_embd.weight' lie in one another",
+    ),
     "no-tensors": (lambda file: file.tensors.clear(), "not found"),
 }
 CRASH: dict[str, tuple[Change, str]] = {

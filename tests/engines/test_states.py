@@ -58,11 +58,14 @@ def before() -> Iterator[set[int]]:
 
 def test_one_round(own_hub: Hub, random_gguf: Path) -> None:
     """Loading, answering and unloading go through every state once, and are told in their order."""
+    told: list[tuple[str, str]] = []
+    own_hub.residency.on_state.append(lambda engine, state: told.append((engine.card.id, str(state))))
     seen = Seen(own_hub.engine(str(random_gguf)))
     assert own_hub.chat("hi", model=str(random_gguf), max_tokens=2, **ENDLESS).text()
     assert own_hub.unload(str(random_gguf))
     assert not own_hub.unload(str(random_gguf))
     assert seen.states == ["downloaded", "loading", "running", "stopping", "downloaded"]
+    assert told == [("random", state) for state in seen.states[1:]]
 
 
 def test_a_crash_is_a_failure_and_the_next_question_loads_again(own_hub: Hub, random_gguf: Path) -> None:
@@ -101,6 +104,7 @@ def test_a_wrong_observer_harms_nothing(own_hub: Hub, random_gguf: Path) -> None
     """An observer that raises is no reason for the model not to load."""
     engine = own_hub.engine(str(random_gguf))
     engine.on_state.append(lambda _engine, _state: 1 / 0)
+    own_hub.residency.on_state.append(lambda _engine, _state: 1 / 0)
     assert own_hub.load(str(random_gguf)).state == "running"
 
 
@@ -163,6 +167,18 @@ def test_a_question_outlives_an_eviction_and_not_an_unload(own_hub: Hub, random_
     assert engine.state == "running"
     (error,) = background.wait(asked(True))
     assert isinstance(error, LoadCancelled) and engine.state == "downloaded"
+
+
+def test_looking_at_a_worker_that_hangs(own_hub: Hub, random_gguf: Path) -> None:
+    """Its row has what the system knows of it, without what only itself could say; later it has all again."""
+    pid = own_hub.load(str(random_gguf)).pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    (row,) = own_hub.status()
+    os.kill(pid, signal.SIGCONT)
+    assert row["pid"] == pid and row["memory"] > 1_000_000 and "running" not in row
+    (row,) = own_hub.status()
+    assert (row["pid"], row["running"]) == (pid, 0)
 
 
 @pytest.mark.parametrize("seed", range(6))

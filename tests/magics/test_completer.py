@@ -8,6 +8,7 @@ import pytest
 
 from modelhub.magics.chat import OPTIONS
 from modelhub.magics.completer import complete
+from modelhub.magics.models import VERBS
 from modelhub.magics.models.loading import LOAD
 from tests.kernel import Kernel
 
@@ -54,9 +55,9 @@ def test_names_of_conversations_and_formats(room: Kernel) -> None:
 
 def test_verbs_of_models(room: Kernel) -> None:
     """%models offers its verbs, then models and the flags of the verb."""
-    assert set(room.complete("%models ")) == {"list", "show", "load", "unload", "default", "ps"}
+    assert set(room.complete("%models ")) == set(VERBS) > {"pull", "derive"}
     assert room.complete("%models un") == ["unload"]
-    assert room.complete("%models unload ") == ["local/tiny-chat", "tiny-chat"]
+    assert room.complete("%models unload ") == ["--force", "local/tiny-chat", "tiny-chat"]
     assert set(room.complete("%models load tiny-chat --")) == {o.flags[-1] for o in LOAD}
     assert room.complete("%models show --") == ["--params"]
 
@@ -74,7 +75,7 @@ def test_verbs_of_models(room: Kernel) -> None:
         "r == %chat --",
         "%%chat -t ",
         "%%chat -t 0 hello wor",
-        "%models list ",
+        "%models ps ",
         "%cha",
     ],
 )

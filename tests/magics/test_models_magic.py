@@ -206,8 +206,9 @@ def test_variables_are_put_in(room: Kernel) -> None:
     assert "there is no variable 'whihc'. Did you mean 'which'?" in room.run("%models show {{whihc}}").error
 
 
-def test_the_help_has_every_verb_and_flag() -> None:
-    """Every verb and every load flag stands in the help."""
+def test_the_help_has_every_verb_and_flag(room: Kernel) -> None:
+    """Every verb and every load flag stands in the help, which `%models?` shows."""
+    assert HELP.splitlines()[-1] in str(room.run("%models?").reply["payload"][0]["data"]["text/plain"])
     assert all(f"%models {verb}" in HELP for verb in VERBS if verb != "list")
     assert all(option.usage() in HELP for option in LOAD)
 

@@ -118,6 +118,23 @@ def test_what_is_wrong_is_one_line(room: Kernel, line: str, parts: list[str]) ->
     assert "no model is named 'x'" in room.run("%models show x").error
 
 
+def test_a_preset_is_deleted_and_its_model_stays(room: Kernel) -> None:
+    """`delete` of a preset says which file it would take, takes it with --yes, and leaves the model."""
+    room.run("%models derive tiny-chat --as gone --force")
+    asked = room.run("%models delete gone").error
+    assert "gone is a preset, in " in asked
+    assert "%models delete gone --yes" in asked
+    assert room.run("%models alias g gone").ok
+    assert "another name for" in room.run("%models delete g --yes").error
+    said = room.run("%models delete gone --yes").text
+    path = Path(said.rpartition(": ")[2])
+    assert path.name == "gone.yaml"
+    assert not path.exists()
+    assert "no model is named 'gone'" in room.run("%models show gone").error
+    assert room.run("%models show tiny-chat").ok
+    room.run("%models alias remove g")
+
+
 def test_options_of_a_preset_stand_in_the_preset(room: Kernel) -> None:
     """`options` of a preset says where they are."""
     room.run("%models derive tiny-chat --as pre --force")

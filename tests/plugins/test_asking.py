@@ -124,6 +124,25 @@ def test_it_stops_between_two_pieces(offer: Callable[..., Hub], asynchronous: bo
     assert response.usage() == {}
 
 
+def test_no_thread_is_left(offer: Callable[..., Hub]) -> None:
+    """Answers that were stopped while they came faster than they were read leave no thread behind."""
+
+    def endless(request: Any, options: Any) -> Any:
+        while True:
+            yield "word "
+
+    hub = offer(endless)
+    responses = [hub.chat("Go on.", model="said") for _ in range(8)]
+    for response in responses:
+        next(iter(response))
+    for response in responses:
+        response.stop()
+    for thread in threading.enumerate():
+        if thread.name == "modelhub plugin's answer":
+            thread.join(5)
+            assert not thread.is_alive()
+
+
 def test_it_stops_where_it_blocks(offer: Callable[..., Hub]) -> None:
     """A plugin that blocks for good does not keep the one who stops it waiting."""
     gate = threading.Event()
@@ -263,6 +282,16 @@ def test_fields_and_options_reach_it(offer: Callable[..., Hub]) -> None:
     assert eval(hub.chat("x", model="choosy", temperature=4).text()) == {"temperature": 4.0}
 
 
+def test_a_preset_of_it(offer: Callable[..., Hub]) -> None:
+    """Its own options can be kept in a preset; a name it does not have is refused before anything is written."""
+    hub = offer(Choosy())
+    hub.catalog.derive("choosy", "mine", {"keywords": ["kept"], "temperature": 0.5})
+    assert eval(hub.chat("x", model="mine", keywords=["new"]).text()) == {"keywords": ["new"], "temperature": 0.5}
+    assert eval(hub.chat("x", model="mine").text()) == {"keywords": ["kept"], "temperature": 0.5}
+    with pytest.raises(BadRequest, match=r"choosy: unknown option 'keyword'\. Did you mean 'keywords'"):
+        hub.catalog.derive("choosy", "other", {"keyword": ["kept"]})
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -318,8 +347,7 @@ def test_one_that_blocks_the_plugins_loop_holds_up_no_other(offer: Callable[...,
 
     async def rude(request: Any, options: Any) -> Any:
         began.set()
-        gate.wait(SECONDS)
-        yield "sorry"
+        yield "sorry" if gate.wait(SECONDS) else "too late"
 
     hub = offer(Saying(rude, "rude"))
     offer(plain)

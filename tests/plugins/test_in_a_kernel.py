@@ -38,7 +38,8 @@ def test_nothing_is_imported_before_it_is_needed(parrots: Kernel) -> None:
     unwanted = "[m for m in ('modelhub_parrot', 'pluggy', 'llm') if m in sys.modules]"
     parrots.run("import sys")
     assert parrots.value(unwanted) == "[]"
-    assert parrots.run("%%chat --max-tokens 2\nHello").ok
+    for model in ("", "-m tiny-chat", "-m local/tiny-chat"):
+        assert parrots.run(f"%%chat {model} --max-tokens 2\nHello").ok
     assert parrots.value(unwanted) == "[]"
 
 

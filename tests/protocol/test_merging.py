@@ -75,6 +75,7 @@ def test_a_default_that_needs_what_is_not_there_is_left_out() -> None:
         ({"temperature": "warm"}, "temperature", "number"),
         ({"x_modelhub": {"top_k": -1}}, "top_k", "greater than or equal to 0"),
         ({"x_modelhub": 5}, "x_modelhub", "must be a dict"),
+        ({"x_modelhub": {1: 2}}, "x_modelhub", "have names; got 1"),
         ({"n_ctx": 512}, "n_ctx", "load parameter"),
         ({"model": "x"}, "model", "not a default"),
         ({"messages": []}, "messages", "not a default"),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -174,3 +176,24 @@ def test_two_kernels_write_one_log(hub: Hub, random_gguf: Path, home: Path) -> N
     hub.chat("hi", model=str(random_gguf), **FEW).text()
     assert [row["kernel"] for row in hub.log.recent()] == [hub.log.kernel, hub.log.kernel, "other"]
     other.close()
+
+
+def test_closing_while_turns_are_written(hub: Hub, random_gguf: Path) -> None:
+    """A log that is closed again and again, from several threads, loses none of the turns meanwhile."""
+    over = threading.Event()
+
+    def close() -> None:
+        while not over.is_set():
+            hub.log.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        closing = [pool.submit(close) for _ in range(2)]
+        try:
+            responses = [hub.chat(f"hi {i}", model=str(random_gguf), **FEW) for i in range(60)]
+            assert all(response.wait(60) for response in responses)
+        finally:
+            over.set()
+        assert [c.result() for c in closing] == [None, None]
+    assert [r.warnings for r in responses if r.warnings] == []
+    hub.log.close()
+    assert {row["state"] for row in hub.log.recent(100)} == {"done"} and len(hub.log.recent(100)) == 60

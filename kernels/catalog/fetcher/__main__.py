@@ -45,10 +45,12 @@ def _run(errand: dict[str, Any], say: Any) -> Any:
         from modelhub.kernels.catalog.fetcher import hub_api
 
         return hub_api.search(errand["query"], errand["limit"])
-    from modelhub.kernels.catalog.fetcher.whole_model import WholeModel, probe
-
     if kind == "probe":
+        from modelhub.kernels.catalog.fetcher.address import probe
+
         return probe(errand["url"])
+    from modelhub.kernels.catalog.fetcher.whole_model import WholeModel
+
     return WholeModel(errand, say).fetch()
 
 

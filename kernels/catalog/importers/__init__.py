@@ -6,12 +6,14 @@ import os
 from pathlib import Path
 
 from modelhub.errors import HubError, ImportFailed
-from modelhub.kernels.catalog.documents import SUFFIXES, Document, read_document
+from modelhub.kernels.catalog.documents import Document, read_document
 from modelhub.kernels.catalog.importers.imported import Imported, Secret
 from modelhub.kernels.catalog.importers.registry import format_of, importer, names, register
 from modelhub.kernels.catalog.importers.secrets import take_keys
 
-__all__ = ["Imported", "Secret", "names", "read", "read_one", "register"]
+__all__ = ["Imported", "Secret", "documents_in", "names", "read", "read_one", "register"]
+
+SHOWN = 10  # failures of a folder's documents that are told one by one
 
 
 def read(path: Path, import_format: str | None = None, headers: bool = True) -> list[Imported]:
@@ -25,7 +27,7 @@ def read(path: Path, import_format: str | None = None, headers: bool = True) -> 
         return [read_one(path, import_format, headers)]
     found: list[Imported] = []
     failed: list[str] = []
-    for one in sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")):
+    for one in documents_in(path):
         try:
             found.append(read_one(one, import_format, headers))
         except HubError as error:
@@ -33,8 +35,19 @@ def read(path: Path, import_format: str | None = None, headers: bool = True) -> 
     if not found:
         why = f": {failed[0]}" if failed else ""
         raise ImportFailed(f"{path} holds no document that describes a model{why}", path=str(path))
-    found[0].notes += failed
+    found[0].notes += failed[:SHOWN] + (
+        [f"{len(failed) - SHOWN} more files are no documents"] if failed[SHOWN:] else []
+    )
     return found
+
+
+def documents_in(folder: Path) -> list[Path]:
+    """The files below a folder that may describe models, by name; those that never do are left out."""
+    from modelhub.kernels.catalog.described import is_document
+    from modelhub.kernels.catalog.walk import walk
+
+    files = walk(folder, lambda name: is_document(name) or name.lower().endswith(".toml")).files
+    return [Path(file.path) for file in files if not file.name.startswith(".")]
 
 
 def read_one(source: Path | str, import_format: str | None = None, headers: bool = True) -> Imported:

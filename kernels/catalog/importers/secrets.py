@@ -9,12 +9,12 @@ from typing import Any
 from modelhub.kernels.catalog.documents import Document
 from modelhub.kernels.catalog.loose_json import Place
 
-# Names of fields, in small letters and without anything between them, whose text is a secret.
+# Names of fields, in small letters and without anything between them, whose text is a secret; `api_key_env` and
+# `api_key_name` say where one is, and are none.
 _NAMES = re.compile(
     r"(?:.*(?:api|access|auth|secret|bearer|subscription|private)(?:key|token)|(?:.*client|.*api|.*)secret|token|bearer"
     r"|hftoken|(?:.*)password|passwd|(?:proxy|x)?authorization|(?:.*)credentials?|apikey.*value)"
 )
-_KEPT = ("name", "env", "file", "path")  # `api_key_env` says where a key is, and is none
 # Keys by their look: OpenAI and those who took after it, Hugging Face, Google, Groq, xAI, GitHub, Bearer headers.
 _LOOKS = re.compile(
     r"(?:sk|pk|rk)-[\w-]{16,}|hf_\w{16,}|AIza[\w-]{20,}|gsk_\w{16,}|xai-\w{16,}|gh[pousr]_\w{20,}|nvapi-[\w-]{16,}"
@@ -36,8 +36,7 @@ def take_keys(document: Document) -> tuple[Document, list[tuple[Place, str]]]:
 
 def is_secret(name: str) -> bool:
     """Whether a field of this name holds a key."""
-    plain = re.sub(r"[^a-z]", "", name.lower())
-    return not plain.endswith(_KEPT) and _NAMES.fullmatch(plain) is not None
+    return _NAMES.fullmatch(re.sub(r"[^a-z]", "", name.lower())) is not None
 
 
 def _without(value: Any, place: Place, found: list[tuple[Place, str]], secret: bool) -> Any:
