@@ -9,23 +9,8 @@ from modelhub.kernels.catalog.gguf import Header
 
 # What numbers in a header are likely to be mistaken for: lengths and counts at their edges.
 EDGES = (
-    0,
-    1,
-    31,
-    32,
-    33,
-    255,
-    2**16,
-    2**31 - 1,
-    2**31,
-    2**32 - 1,
-    2**32,
-    2**62,
-    2**63 - 1,
-    2**63,
-    2**64 - 32,
-    2**64 - 1,
-)
+    0, 1, 31, 32, 33, 255, 2**16, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**62, 2**63 - 1, 2**63, 2**64 - 32, 2**64 - 1,
+)  # fmt: skip
 
 
 def mutated(whole: bytes, source: random.Random) -> bytes:

@@ -20,7 +20,7 @@ from modelhub.kernels.catalog.local_card import Weights, card_of_weights
 from modelhub.kernels.catalog.place import Place
 from modelhub.kernels.catalog.splits import stem_of
 from modelhub.kernels.catalog.states import State
-from modelhub.kernels.catalog.walk import Seen, seen
+from modelhub.kernels.catalog.walk import Seen, opens, seen
 
 SUFFIXES = (".json", ".yaml", ".yml")
 OTHERS = {  # what lies in folders of models and describes none: of transformers, of tokenizers, of downloads
@@ -116,7 +116,7 @@ class Described(Place):
         except HubError as error:
             if self.foreign and isinstance(error, ImportFailed):  # of another program: not ours to complain of
                 return {"cards": [], "problems": [], "elsewhere": _elsewhere(Path(file.path))}
-            return {"cards": [], "problems": [str(error)]}
+            return {"cards": [], "problems": [str(error)], "passing": not opens(file)}
         problems = []
         for provider in found.keys:
             problems.append(

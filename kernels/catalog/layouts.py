@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +19,7 @@ from modelhub.kernels.catalog.header_bytes import KnownLists
 from modelhub.kernels.catalog.index import Index
 from modelhub.kernels.catalog.local_card import OTHER_ROLES, Weights, card_of_weights, missing_parts, unnamed_part
 from modelhub.kernels.catalog.splits import part_of, stem_of
-from modelhub.kernels.catalog.walk import Seen
+from modelhub.kernels.catalog.walk import Seen, opens
 
 LEGACY = re.compile(r"(?:.*\.(?:bin|ggml|proj)|ggml(?:[-_.].*)?)\Z", re.IGNORECASE)
 _BLOB = re.compile(r"(?:sha256-)?([0-9a-f]{64})\Z")
@@ -176,8 +175,7 @@ def _read(file: Seen, known: KnownLists) -> dict[str, Any]:
     try:
         return {"facts": facts_of(Path(file.path), known).to_dict()}
     except ModelFileError as error:
-        # Permission may be given without a change of the file.
-        return {"problem": str(error), "passing": not os.access(file.path, os.R_OK)}
+        return {"problem": str(error), "passing": not opens(file)}  # permission is given without a change of the file
 
 
 def _made(data: dict[str, Any]) -> Facts | str:

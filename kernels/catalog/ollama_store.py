@@ -20,7 +20,7 @@ from modelhub.kernels.catalog.index import Index
 from modelhub.kernels.catalog.layouts import Found, read_weights
 from modelhub.kernels.catalog.local_card import card_of_weights
 from modelhub.kernels.catalog.place import Place
-from modelhub.kernels.catalog.walk import Seen, seen, walk
+from modelhub.kernels.catalog.walk import Seen, opens, seen, walk
 
 HOST, NAMESPACE = "registry.ollama.ai", "library"
 KIND = "application/vnd.ollama.image."
@@ -101,17 +101,17 @@ def _settings(layers: Mapping[str, Sequence[Seen]]) -> dict[str, Any]:
     return settings_of({kind: Path(blobs[0].path) for kind, blobs in layers.items()})
 
 
-def _layers(file: Seen) -> list[list[str]] | None:
-    """Kind and hash of each layer."""
+def _layers(file: Seen) -> list[list[str]] | dict[str, bool]:
+    """Kind and hash of each layer; a mapping where it is no manifest, or cannot be read now."""
     if file.size > LARGEST:
-        return None
+        return {}
     try:
         data = json.loads(Path(file.path).read_bytes())
         pairs = [(layer["mediaType"], _DIGEST.match(layer["digest"])) for layer in data["layers"]]
         return [[kind.removeprefix(KIND), digest[1]] for kind, digest in pairs if digest and kind.startswith(KIND)]
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
-        return None
+        return {"passing": not opens(file)}
 
 
 def _checked(data: Any) -> list[tuple[str, str]] | None:
-    return None if data is None else [(str(kind), str(digest)) for kind, digest in data]
+    return [(str(kind), str(digest)) for kind, digest in data] if isinstance(data, list) else None

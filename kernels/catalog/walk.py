@@ -107,6 +107,15 @@ def seen(path: str) -> Seen | None:
     return _of(path, status)
 
 
+def opens(file: Seen) -> bool:
+    """Whether the file can be opened for reading now."""
+    try:
+        with open(file.path, "rb"):  # noqa: PTH123 - as above
+            return True
+    except (OSError, ValueError):
+        return False
+
+
 def _seen(entry: os.DirEntry[str]) -> Seen | None:
     return _of(entry.path, entry.stat(), entry.is_symlink())
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
 
 from modelhub.errors import DownloadFailed, StateConflict, Stopped
+from modelhub.kernels import background
 from modelhub.kernels.catalog.catalog import PACKAGED, Catalog
 from modelhub.kernels.catalog.downloads import Downloads
 from tests.catalog.downloading import (
@@ -80,7 +82,10 @@ def test_cancelling_keeps_what_came(hub_stand_in: HubStandIn, downloads: Downloa
 def test_cancelling_at_once(hub_stand_in: HubStandIn, downloads: Downloads) -> None:
     """A download can be cancelled before its process has begun."""
     offer = downloads.offer(REPOSITORY)
+    busy = threading.Event()
+    background.loop().call_soon_threadsafe(busy.wait)  # so that it cannot begin yet
     download = downloads.begin(offer)
+    threading.Timer(0.3, busy.set).start()
     download.cancel()
     assert download.done and download.state == "downloadable"
     assert hub_stand_in.sent[FILE] == 0

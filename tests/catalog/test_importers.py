@@ -175,6 +175,15 @@ def test_engines_by_any_name(engine: str) -> None:
     assert "tensorrt" in refusal({"origin": "a/b", "engine": "tensorrt-llm"})
 
 
+def test_a_card_s_own_fields_are_checked_too() -> None:
+    """What a card has no number, word or list of is left out, noted and kept; a number as text is one."""
+    found = of({"origin": "a/b", "created": "soon", "owned_by": ["x"], "capabilities": [1], "context_length": "4096"})
+    (card,) = found.cards
+    assert (card.created, card.owned_by, card.capabilities, card.context_length) == (None, "a", (), 4096)
+    assert [n.split(" must be ")[0].split()[-1] for n in found.notes] == ["created", "owned_by", "capabilities"]
+    assert card.metadata["modelhub"]["unread"] == {"created": "soon", "owned_by": ["x"], "capabilities": [1]}
+
+
 def test_what_is_not_known_is_kept_and_noted() -> None:
     """A field nobody reads is in the metadata and named in a note; nothing is dropped in silence."""
     found = of({"origin": "a/b", "colour": "blue", "parameters": {"init": {"wings": 2}, "runtime": {"noise": 0.1}}})

@@ -98,6 +98,14 @@ def test_jan_s_llamacpp(tmp_path: Path, random_gguf: Path) -> None:
     assert any("mmproj" in n for n in found.notes)
 
 
+def test_cortex_beside_its_file(tmp_path: Path, random_gguf: Path) -> None:
+    """cortex's document is called as its file, which is found so where the path it names is of another folder."""
+    shutil.copy(random_gguf, tmp_path / "tiny.gguf")
+    shutil.copy(DOCUMENTS / "cortex-local.yml", tmp_path / "tiny.yml")
+    (found,) = importers.read(tmp_path / "tiny.yml")
+    assert (found.cards[0].path, found.cards[0].context_length) == (str(tmp_path / "tiny.gguf"), 512)
+
+
 def test_llm() -> None:
     """llm's endpoints are remote models with their aliases; `vision: yes` is true, headers are kept, keys are names."""
     found = one("extra-openai-models.yaml")

@@ -24,6 +24,8 @@ def test_import(start_kernel: Callable[..., Kernel], home: Path, tmp_path: Path,
     shutil.copy(random_gguf, weights)
     assert kernel.run(f"t = %models import '{weights}' --copy --as mine").ok
     assert kernel.value("(t[0]['name'], t[0]['what'], t[0]['state'])") == "('local/mine', 'model', 'downloaded')"
+    kept = Path(kernel.value("str(__import__('modelhub').hub().catalog.find('mine').path)").strip("'"))
+    assert kept.is_file() and not kept.is_symlink()
     assert kernel.run("%%chat -m mine --max-tokens 2\nHi").ok
     names = kernel.value("[r['name'] for r in __import__('IPython').get_ipython().run_line_magic('models', '')]")
     assert "'mine'" in names and "'model-zephyr-7B'" in names
