@@ -7,33 +7,19 @@ import contextlib
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from modelhub.errors import BadRequest, EngineFailed, HubError, LoadCancelled, ModelFileError, ModelNotFound, Stopped
-from modelhub.kernels import background, settings
-from modelhub.kernels.asking import Prompt, check_here, messages_of, request_for, system_for
-from modelhub.kernels.catalog.card import ModelCard
-from modelhub.kernels.catalog.catalog import Catalog
+from modelhub.errors import EngineFailed, HubError, LoadCancelled, Stopped
+from modelhub.kernels import background
+from modelhub.kernels.asking import Prompt, messages_of, request_for, system_for
 from modelhub.kernels.catalog.named import Named
-from modelhub.kernels.catalog.states import State
-from modelhub.kernels.engines.local import LocalEngine
+from modelhub.kernels.hub_models import HubModels
 from modelhub.kernels.perplexity import Perplexity, Scoring, check
-from modelhub.kernels.plugins import registry
 from modelhub.kernels.protocol.events import Progress, Started, Warned
-from modelhub.kernels.protocol.load_params import load_params
 from modelhub.kernels.protocol.request import ChatRequest, Message
-from modelhub.kernels.residency import Residency
 from modelhub.kernels.response import Response
 from modelhub.kernels.store.conversations import Conversation, Conversations, Place, Turn
 from modelhub.kernels.store.turn_log import TurnLog
-
-LIVELIEST = (State.RUNNING, State.LOADING, State.STOPPING, State.FAILED)
-if TYPE_CHECKING:
-    from modelhub.kernels.importing import Taken
-    from modelhub.kernels.plugins.installed import Plugins
-
-PACKAGED_MODEL = "tiny-chat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +38,14 @@ class Prepared:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Hub:
+class Hub(HubModels):
     """Models, engines and conversations of this kernel. `modelhub.hub()` gives the one there is."""
 
     def __init__(self) -> None:
         """Nothing is read, started or written yet."""
-        self.catalog = Catalog()
+        super().__init__()
         self.conversations = Conversations()
         self.log = TurnLog()
-        self.residency = Residency()
-        self._default: str | None = None
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
@@ -238,147 +222,11 @@ class Hub:
 
         return scoring, read()
 
-    # -- models ------------------------------------------------------------------------------------------------------
-
-    @property
-    def plugins(self) -> Plugins:
-        """What plugins bring; `plugins.add(model)` offers a `modelhub.Model` of this notebook."""
-        return registry()
-
-    @property
-    def default_model(self) -> str:
-        """The model that answers when none is named."""
-        if self._default is None:
-            saved = settings.load("default_model")
-            self._default = saved if isinstance(saved, str) and saved else PACKAGED_MODEL
-        return self._default
-
-    def set_default(self, name: str) -> ModelCard:
-        """Make a model, a preset or an alias the default, for this kernel and later ones.
-
-        Raises ModelNotFound, or StoreFailed when it holds for this kernel only because it could not be written down.
-        """
-        card, self._default = self.catalog.lasting_name(name)
-        settings.save("default_model", self._default)
-        return card
-
-    def engine(self, name: str) -> LocalEngine:
-        """The engine of a model, made but not loaded if need be."""
-        return self._engine(self.catalog.resolve(name))
-
-    def engines(self) -> list[LocalEngine]:
-        """Every engine that was asked for so far."""
-        return self.residency.engines()
-
-    def cards(self) -> list[ModelCard]:
-        """A card for every model that can be asked by name, and every file that was asked by path."""
-        cards = self.catalog.cards()
-        paths = {c.path for c in cards}
-        return cards + [e.card for e in self.engines() if e.card.path not in paths]
-
-    def state(self, card: ModelCard) -> State:
-        """Where a model stands now; of one that is loaded more than once, with other parameters, the liveliest."""
-        states = [State(e.state) for e in self.engines() if e.card.name == card.name]
-        return next((s for s in LIVELIEST if s in states), State(card.state))
-
-    def models(self, state: str = "all") -> dict[str, Any]:
-        """Every model as OpenAI's list object: `{"object": "list", "data": [...]}`, each with its `state`.
-
-        state: "all", or the one they are in (`remote`, `downloadable`, `downloaded`, `running`, …). Raises BadRequest.
-        """
-        if state not in (known := ["all", *map(str, State)]):
-            raise BadRequest(f"state must be one of {', '.join(known)}; got {state!r}", param="state")
-        rows = [{**card.to_dict(), "state": str(self.state(card))} for card in self.cards()]
-        return {"object": "list", "data": [row for row in rows if state in ("all", row["state"])]}
-
-    def import_models(
-        self,
-        path: str | Path,
-        as_: str | None = None,
-        copy: bool = False,
-        import_format: str | None = None,
-        progress: Callable[[float], None] = lambda part: None,
-    ) -> Taken:
-        """Take in a .gguf file, a document that describes models, or a folder of them; what came, and notes on it.
-
-        as_: another name, where there is one model. copy: copy files into the models home; else links lead to them.
-        import_format: the importer, where the document does not speak for itself. `progress` is called with the part
-        copied, 0 to 1. Keys in a document go to the key store and nowhere else.
-
-        Raises ImportFailed, ModelFileError, BadRequest, StateConflict for a name that is taken, StoreFailed.
-        """
-        from modelhub.kernels.importing import import_models
-
-        return import_models(self.catalog, path, as_, copy, import_format, progress)
-
-    def load(
-        self,
-        name: str,
-        progress: Callable[[float], None] = lambda part: None,
-        reload: bool = False,
-        keep: bool | None = None,
-        **params: Any,
-    ) -> LocalEngine:
-        """Load a model and wait for it; an interrupt stops the loading.
-
-        params: load parameters (`context=8192`, `threads=4`, …); see `LoadParams`. `progress` is called with the
-        part done, 0 to 1, in the caller's thread. keep: whether it stays in memory though it is idle; None leaves that.
-
-        What is idle goes where it needs room (`ModelRoom`). With the same parameters, or none, loading again is free.
-        Raises StateConflict where it has others, unless `reload`, and where it would be loaded again while it answers.
-        """
-        named = self.catalog.resolve(name)
-        engine = self._engine(named)
-        wanted = load_params(**{**named.load, **params}) if params else None
-        self.residency.load(engine, progress, reload, keep, wanted)
-        return engine
-
-    def unload(self, name: str, force: bool = False) -> bool:
-        """Free a model's memory; whether it held any. Its own name frees all that is loaded of it, a preset's its own.
-
-        Raises StateConflict while it answers, unless `force`: then the answers end with an error.
-        """
-        return self.residency.unload(self.residency.called(name, self.catalog.resolve), force)
-
-    def status(self) -> list[dict[str, Any]]:
-        """A row for every loaded model; see `Residency.status`."""
-        return self.residency.status()
-
-    def system_status(self) -> dict[str, Any]:
-        """The machine in bytes and per cent: `cpu`, `ram`, `gpus`, `disk` of the models home, `workers` (`status`)."""
-        return self.residency.system()
-
     def close(self) -> None:
         """Free every model, stop what is being fetched, close the log. The hub can still be used: it starts anew."""
         self.catalog.downloads.close()
         self.residency.close()
         self.log.close()
-
-    def _name(self, model: str | None) -> str:
-        """The model's name, or the default's. Raises BadRequest for what is none."""
-        name = model if model is not None else self.default_model
-        if not isinstance(name, str) or not name.strip():
-            raise BadRequest(
-                f"model must be the name of a model; got {name!r}. Type %models to see them", param="model"
-            )
-        return name
-
-    def _find(self, model: str | None) -> tuple[Named, tuple[str, ...]]:
-        """What is asked, and what the user should know: a default that is gone gives the packaged model."""
-        name = self._name(model)
-        try:
-            named = self.catalog.resolve(name)
-        except (ModelNotFound, ModelFileError):
-            if model is not None or name == PACKAGED_MODEL:
-                raise
-            gone = f"{name} is the default and is not there now: {PACKAGED_MODEL} answers"
-            return self.catalog.resolve(PACKAGED_MODEL), (f"{gone}. %models default MODEL chooses another",)
-        check_here(named.card)
-        return named, (named.note,) if named.note else ()
-
-    def _engine(self, named: Named) -> LocalEngine:
-        check_here(named.card)
-        return self.residency.engine(named.card, named.load)
 
 
 def _defect(raised: Exception) -> EngineFailed:

@@ -67,7 +67,7 @@ def default(rest: str) -> str:
     try:
         the_hub.catalog.resolve(name)
     except HubError:
-        from modelhub.kernels.hub import PACKAGED_MODEL
+        from modelhub.kernels.hub_models import PACKAGED_MODEL
 
         return Line(f"{name} is the default and is not there now: {PACKAGED_MODEL} answers when no model is named")
     return Line(f"{name} answers when no model is named")

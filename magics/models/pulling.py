@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from modelhub.errors import BadRequest, DownloadFailed, Stopped
@@ -81,18 +82,16 @@ def choices_table(offer: Offer) -> Table:
             }
         )
     beside = f"\nwith {offer.mmproj.name}, {size_text(offer.mmproj.size)}, which makes it see" if offer.mmproj else ""
-    memory = f"needs: memory with {USUAL_CONTEXT:,} tokens of context; {offer.machine}"
+    free = "" if _compared() else f"; {offer.machine}"
+    memory = f"needs: memory with {USUAL_CONTEXT:,} tokens of context{free}"
     return Table(rows, shown, f"* would be taken: {offer.why}{beside}\n{memory}")
 
 
 def _say(offer: Offer) -> None:
     """Show what there is to choose from, and say what is taken and why."""
-    import os
-
     from modelhub.nbext.live import in_kernel
 
-    # What fits depends on the machine and the moment: where outputs are compared it is left out.
-    if len(offer.choices) > 1 and os.environ.get("MODELHUB_STREAM") != "final":
+    if len(offer.choices) > 1 and not _compared():
         table = choices_table(offer)
         if in_kernel():
             from IPython.display import display
@@ -100,6 +99,11 @@ def _say(offer: Offer) -> None:
             display(table)
         else:
             print(repr(table))
+
+
+def _compared() -> bool:
+    """Whether outputs are compared with those of another machine: what is free there is another matter."""
+    return os.environ.get("MODELHUB_STREAM") == "final"
 
 
 def _agreed(offer: Offer, what: str, yes: bool) -> bool:

@@ -216,9 +216,10 @@ def test_the_help_has_every_verb_and_flag(room: Kernel) -> None:
 def test_a_table_shows_hostile_text_harmlessly() -> None:
     """What a file or a model wrote stands in a table without markup, control and bidi characters."""
     text = "<script>x</script>\x1b[31m\u202e&"
-    table = Table([{"a": text}], [{"a": text}], "<i>note")
+    table = Table([{"a": text}], [{"a": text}], "<i>note\nbelow")
     assert table[0]["a"] == text
-    assert repr(table) == "a\n<script>x</script>[31m&\n<i>note"
+    assert repr(table) == "a\n<script>x</script>[31m&\n<i>note\nbelow"
+    assert "note<br>below" in table._repr_html_()
     page = table._repr_html_()
     assert "&lt;script&gt;" in page
     assert "<script" not in page
