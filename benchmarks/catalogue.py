@@ -15,7 +15,7 @@ from benchmarks.isolated import Isolated
 from benchmarks.mutated_gguf import inconsistent, mutated
 from benchmarks.random_gguf import Shape, write
 from modelhub.errors import ModelFileError
-from modelhub.kernels.catalog.gguf import read_header
+from modelhub.kernels.catalog.headers.gguf import read_header
 
 MODELS, FAMILIES = 1000, 20
 TOKENS = 32_000  # of each vocabulary
@@ -81,7 +81,7 @@ def _models(folder: Path) -> list[Path]:
 def _open() -> tuple[float, float, float]:
     """Seconds to the list of all models, those of the CPU, and seconds to the same list again."""
     began, used = time.perf_counter(), time.process_time()
-    from modelhub.kernels.catalog.places import Places
+    from modelhub.kernels.catalog.places.places import Places
 
     places = Places()
     count = len(places.cards())

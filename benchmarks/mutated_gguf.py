@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import struct
 
-from modelhub.kernels.catalog.gguf import Header
+from modelhub.kernels.catalog.headers.gguf import Header
 
 # What numbers in a header are likely to be mistaken for: lengths and counts at their edges.
 EDGES = (

@@ -7,7 +7,7 @@ from pathlib import Path
 from modelhub.errors import BadRequest, StateConflict
 from modelhub.kernels.catalog.card import ModelCard
 from modelhub.kernels.catalog.catalog import Catalog
-from modelhub.kernels.catalog.deletion import Deletion, delete, deletion
+from modelhub.kernels.catalog.places.deletion import Deletion, delete, deletion
 from modelhub.kernels.catalog.states import State
 from modelhub.kernels.residency import Residency
 

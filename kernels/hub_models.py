@@ -19,7 +19,7 @@ from modelhub.kernels.protocol.load_params import load_params
 from modelhub.kernels.residency import Residency
 
 if TYPE_CHECKING:
-    from modelhub.kernels.catalog.downloads import Download
+    from modelhub.kernels.catalog.fetching.downloads import Download
     from modelhub.kernels.importing import Taken
     from modelhub.kernels.plugins.installed import Plugins
 
@@ -67,7 +67,7 @@ class HubModels:
         return self.residency.engines()
 
     def cards(self) -> list[ModelCard]:
-        """A card for every model that can be asked by name, and every file that was asked by path and is still there."""
+        """A card for every model that can be asked by name, and every file asked by its path that is still there."""
         cards = self.catalog.cards()
         seen = {c.path for c in cards}
         for engine in self.engines():

@@ -19,12 +19,12 @@ from modelhub.kernels.catalog import importers
 from modelhub.kernels.catalog.aliases import check_name
 from modelhub.kernels.catalog.card import ModelCard, ModelFile, card_of_file
 from modelhub.kernels.catalog.catalog import Catalog
-from modelhub.kernels.catalog.gguf import MAGIC
+from modelhub.kernels.catalog.documents.writer import NAME, write_card
+from modelhub.kernels.catalog.fetching.safe_names import plain
+from modelhub.kernels.catalog.headers.gguf import MAGIC
 from modelhub.kernels.catalog.ids import SHAPE, clean
 from modelhub.kernels.catalog.importers import Imported
-from modelhub.kernels.catalog.safe_names import plain
 from modelhub.kernels.catalog.states import State
-from modelhub.kernels.catalog.writer import NAME, write_card
 from modelhub.kernels.protocol.request import short
 from modelhub.kernels.providers.keys import KeyStore
 

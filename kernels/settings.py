@@ -47,22 +47,29 @@ def save(name: str, value: Any) -> None:
     settings[name] = value
     if value is None:
         del settings[name]
-    target = _file()
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".settings-")
+        write_atomically(_file(), json.dumps(settings, indent=2, sort_keys=True))
+    except StoreFailed as error:
+        raise StoreFailed(f"the setting {name!r} holds for this kernel only: {error}") from error
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write `text` to `path` in one step, in UTF-8: readers see the old file or the new one. Raises StoreFailed."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(settings, file, indent=2, sort_keys=True)
-            Path(temporary).replace(target)
+                file.write(text)
+            Path(temporary).replace(path)
         except BaseException:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
             raise
     except OSError as error:
         raise StoreFailed(
-            f"the setting {name!r} holds for this kernel only: {target.parent} cannot be written to "
-            f"({error.strerror}); set MODELHUB_HOME to a folder that can"
+            f"{path} cannot be written ({error.strerror or error}); set MODELHUB_HOME to a folder that can",
+            path=str(path),
         ) from error
 
 

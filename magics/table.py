@@ -37,7 +37,8 @@ class Table(Sequence[dict[str, Any]]):
         return "\n".join([*lines, *([self.note] if self.note else [])])
 
     def _repr_html_(self) -> str:
-        note = f'<div style="opacity:.6;font-size:85%">{html.escape(self.note).replace(chr(10), "<br>")}</div>' if self.note else ""
+        lines = html.escape(self.note).replace("\n", "<br>")
+        note = f'<div style="opacity:.6;font-size:85%">{lines}</div>' if lines else ""
         if not self._shown:
             return note or "<div>(nothing)</div>"
         columns = list(self._shown[0])

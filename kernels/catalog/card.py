@@ -121,6 +121,6 @@ class ModelCard:
 
 def card_of_file(path: Path, ident: str | None = None, source: str = "file") -> ModelCard:
     """The card of the GGUF at `path`, with all its parts where it is one of several. Raises ModelFileError."""
-    from modelhub.kernels.catalog.local_card import card_of_path
+    from modelhub.kernels.catalog.headers.local_card import card_of_path
 
     return card_of_path(path, ident, source)

@@ -11,15 +11,15 @@ from modelhub.kernels import plugins
 from modelhub.kernels.catalog import plugin_models
 from modelhub.kernels.catalog.aliases import Aliases
 from modelhub.kernels.catalog.card import ModelCard, card_of_file
-from modelhub.kernels.catalog.downloads import Downloads
-from modelhub.kernels.catalog.fetched import wanted_of
+from modelhub.kernels.catalog.fetching.downloads import Downloads
+from modelhub.kernels.catalog.fetching.fetched import wanted_of
 from modelhub.kernels.catalog.model_options import ModelOptions, fields_for, key
 from modelhub.kernels.catalog.named import Named
 from modelhub.kernels.catalog.names import Names
-from modelhub.kernels.catalog.places import PACKAGED as PACKAGED  # re-exported
-from modelhub.kernels.catalog.places import Places
-from modelhub.kernels.catalog.preset import Preset
-from modelhub.kernels.catalog.presets import Presets
+from modelhub.kernels.catalog.places.places import PACKAGED as PACKAGED  # re-exported
+from modelhub.kernels.catalog.places.places import Places
+from modelhub.kernels.catalog.presets.preset import Preset
+from modelhub.kernels.catalog.presets.presets import Presets
 from modelhub.kernels.catalog.states import State
 from modelhub.kernels.protocol.load_params import load_params
 from modelhub.kernels.protocol.merging import Layer, defaults, merge, over

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import json
-import os
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from modelhub.errors import StoreFailed
+from modelhub.kernels.settings import write_atomically
 
 
 class JsonFile:
@@ -71,23 +69,3 @@ class JsonFile:
                     self.problem = f"{path} holds a {type(found).__name__}, and a JSON object is expected"
             self._seen = seen
         return self._value
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` to `path` in one step, in UTF-8: readers see the old file or the new one. Raises StoreFailed."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(temporary).replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
-            raise
-    except OSError as error:
-        raise StoreFailed(
-            f"{path} cannot be written ({error.strerror or error}); set MODELHUB_HOME to a folder that can",
-            path=str(path),
-        ) from error

@@ -15,11 +15,11 @@ from typing import Protocol
 
 from modelhub.errors import HubError, ModelNotFound, did_you_mean
 from modelhub.kernels import settings
-from modelhub.kernels.catalog import well_known
 from modelhub.kernels.catalog.card import ModelCard
+from modelhub.kernels.catalog.fetching import well_known
+from modelhub.kernels.catalog.fetching.well_known import Entry
 from modelhub.kernels.catalog.ids import QUANT
-from modelhub.kernels.catalog.preset import Preset
-from modelhub.kernels.catalog.well_known import Entry
+from modelhub.kernels.catalog.presets.preset import Preset
 from modelhub.kernels.protocol.request import short
 
 SHOWN = 8  # names in a message

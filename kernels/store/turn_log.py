@@ -47,7 +47,7 @@ class TurnLog:
         self._executor: concurrent.futures.ThreadPoolExecutor | None = None
         self._connection: sqlite3.Connection | None = None
         self._reported = ""
-        self._swapping, self._using = threading.Lock(), threading.Lock()
+        self._swapping = threading.Lock()
 
     def begin(self, response: Response, conversation: str | None) -> Record:
         """A record of a turn that begins now."""
@@ -78,11 +78,11 @@ class TurnLog:
 
     def close(self) -> None:
         """Finish what is being written and close the file."""
-        with self._swapping:
+        with self._swapping:  # what comes meanwhile waits: the end of a turn must not be written before its beginning
             executor, self._executor = self._executor, None
-        if executor is not None:
-            executor.submit(self._close).result()
-            executor.shutdown()
+            if executor is not None:
+                executor.submit(self._close).result()
+                executor.shutdown()
 
     def submit(self, statement: str, values: tuple[Any, ...]) -> concurrent.futures.Future[None]:
         """Write in the log's thread."""
@@ -102,10 +102,6 @@ class TurnLog:
         return text
 
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:
-        with self._using:  # a turn that begins while the log is closed has another thread
-            self._write_now(statement, values)
-
-    def _write_now(self, statement: str, values: tuple[Any, ...]) -> None:
         if self._connection is None:
             path().parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(path(), timeout=5, check_same_thread=False)
@@ -135,10 +131,9 @@ class TurnLog:
             raise StoreFailed(f"the log {path()} cannot be read: {error}") from error
 
     def _close(self) -> None:
-        with self._using:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 class Record:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from modelhub.kernels.processes import end_with_parent
 from modelhub.kernels.worker.link import Link, Message
 
 READ_TOKENS = 1 << 25  # for one scored text, in all of its windows
@@ -19,7 +20,7 @@ READ_TOKENS = 1 << 25  # for one scored text, in all of its windows
 
 def main() -> None:
     """Serve one model to the kernel at the other end of the socket, and end with it."""
-    _end_with_parent()
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C and the stop button are the kernel's to handle
     link = Link(socket.socket(fileno=int(sys.argv[1])))
     first = link.receive()
@@ -182,17 +183,6 @@ def _log_to_stderr() -> None:
 
     none = ctypes.cast(ctypes.c_void_p(0), lc.llama_log_callback)
     lc.llama_log_set(none, ctypes.c_void_p(0))
-
-
-def _end_with_parent() -> None:
-    """Have the system end this process when the kernel dies, where the system can (Linux)."""
-    if sys.platform == "linux":
-        import ctypes
-
-        parent = os.getppid()
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, prctl(2)
-        if os.getppid() != parent:
-            os._exit(0)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def browse(rest: str) -> Table:
 
 
 def _well_known(query: str, state: str, fits: bool) -> Table:
-    from modelhub.kernels.catalog import fit, well_known
+    from modelhub.kernels.catalog.fetching import fit, well_known
     from modelhub.kernels.hub import hub
 
     machine = fit.machine()

@@ -11,7 +11,7 @@ from modelhub.magics.table import Table, size_text
 
 if TYPE_CHECKING:
     from modelhub.kernels.catalog.card import ModelCard
-    from modelhub.kernels.catalog.preset import Preset
+    from modelhub.kernels.catalog.presets.preset import Preset
     from modelhub.kernels.hub import Hub
 
 SHOWN = 100  # rows at most; the value has all of them

@@ -15,7 +15,7 @@ from modelhub.magics.table import Table, size_text
 
 if TYPE_CHECKING:
     from modelhub.kernels.catalog.card import ModelCard
-    from modelhub.kernels.catalog.deletion import Deletion
+    from modelhub.kernels.catalog.places.deletion import Deletion
 
 ACTIONS = ("list", "add", "remove")
 DELETE = (
@@ -26,7 +26,7 @@ DELETE = (
 
 def folder(rest: str) -> Table:
     """Show the places models are looked for in; add a folder to them, or take it away."""
-    from modelhub.kernels.catalog import places
+    from modelhub.kernels.catalog.places import places
 
     _values, text = parse(rest, (), "%models folder")
     action, _, named = text.partition(" ")
@@ -62,7 +62,7 @@ def delete(rest: str) -> str:
 
 def export(rest: str) -> str:
     """Copy a model with its card to a folder or a zip."""
-    from modelhub.kernels.catalog.export import export as copy
+    from modelhub.kernels.catalog.places.export import export as copy
     from modelhub.kernels.hub import hub
 
     _values, text = parse(rest, (), "%models export")

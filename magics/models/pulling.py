@@ -11,8 +11,8 @@ from modelhub.magics.options import Option, parse_around
 from modelhub.magics.table import Table, size_text
 
 if TYPE_CHECKING:
-    from modelhub.kernels.catalog.downloads import Download
-    from modelhub.kernels.catalog.offer import Offer
+    from modelhub.kernels.catalog.fetching.downloads import Download
+    from modelhub.kernels.catalog.fetching.offer import Offer
 
 ASKED_ABOVE = 1_000_000_000  # bytes
 
@@ -59,7 +59,7 @@ def pull(rest: str) -> Any:
 
 def choices_table(offer: Offer) -> Table:
     """The models of a repository, how each fits, and the one that would be taken."""
-    from modelhub.kernels.catalog.fit import USUAL_CONTEXT
+    from modelhub.kernels.catalog.fetching.fit import USUAL_CONTEXT
 
     rows, shown = [], []
     for choice in offer.choices:
@@ -231,7 +231,7 @@ def _active() -> list[str]:
 
 
 def _names() -> list[str]:
-    from modelhub.kernels.catalog import well_known
+    from modelhub.kernels.catalog.fetching import well_known
 
     return [e.name for e in well_known.entries()]
 

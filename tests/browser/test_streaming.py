@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from modelhub.kernels.catalog.gguf import read_header
+from modelhub.kernels.catalog.headers.gguf import read_header
 from tests.browser.conftest import OpenNotebook
 from tests.browser.lab import ROOT
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from modelhub.kernels.catalog.catalog import PACKAGED
-from modelhub.kernels.catalog.downloads import Downloads
+from modelhub.kernels.catalog.fetching.downloads import Downloads
 from tests.catalog.downloading import FILE, PATIENCE, REPOSITORY
 from tests.hub_server import HubStandIn
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from modelhub.kernels.catalog.downloads import Download, Downloads
+from modelhub.kernels.catalog.fetching.downloads import Download, Downloads
 from tests.hub_server import HubStandIn
 
 REPOSITORY = "modelhub/tiny-chat-GGUF"
@@ -38,7 +38,9 @@ def models(home: Path) -> list[str]:
 def children() -> list[int]:
     """The processes that fetch for this one."""
     return [
-        c.pid for c in psutil.Process().children(recursive=True) if "modelhub.kernels.catalog.fetcher" in c.cmdline()
+        c.pid
+        for c in psutil.Process().children(recursive=True)
+        if "modelhub.kernels.catalog.fetching.fetcher" in c.cmdline()
     ]
 
 

@@ -10,7 +10,7 @@ import pytest
 from modelhub.errors import BadRequest, ModelNotFound, StateConflict
 from modelhub.kernels import deleting
 from modelhub.kernels.catalog.catalog import Catalog
-from modelhub.kernels.catalog.deletion import owned
+from modelhub.kernels.catalog.places.deletion import owned
 from modelhub.kernels.hub import Hub
 from modelhub.kernels.residency import Residency
 from tests.catalog import small

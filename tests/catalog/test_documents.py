@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from modelhub.errors import ImportFailed
-from modelhub.kernels.catalog.documents import LARGEST, LARGEST_YAML, read_document
+from modelhub.kernels.catalog.documents.documents import LARGEST, LARGEST_YAML, read_document
 
 DOCUMENTS = Path(__file__).parent / "documents"
 

@@ -13,7 +13,7 @@ import pytest
 
 from modelhub.errors import BadRequest, DownloadFailed
 from modelhub.kernels.catalog.catalog import PACKAGED
-from modelhub.kernels.catalog.downloads import Downloads
+from modelhub.kernels.catalog.fetching.downloads import Downloads
 from tests.catalog.downloading import FILE, REPOSITORY, models, part_files
 from tests.hub_server import HubStandIn
 
@@ -259,7 +259,7 @@ def test_a_full_disk(hub_stand_in: HubStandIn, home: Path) -> None:
     code = (
         "import resource, signal, sys\n"
         "from modelhub.errors import DownloadFailed\n"
-        "from modelhub.kernels.catalog.downloads import Downloads\n"
+        "from modelhub.kernels.catalog.fetching.downloads import Downloads\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))\n"
         f"try:\n    Downloads().begin({REPOSITORY!r}).result()\n"
         "except DownloadFailed as error:\n    print(error)\n"

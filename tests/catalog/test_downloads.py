@@ -11,7 +11,7 @@ import pytest
 from modelhub.errors import DownloadFailed, StateConflict, Stopped
 from modelhub.kernels import background
 from modelhub.kernels.catalog.catalog import PACKAGED, Catalog
-from modelhub.kernels.catalog.downloads import Downloads
+from modelhub.kernels.catalog.fetching.downloads import Downloads
 from tests.catalog.downloading import (
     FILE,
     ID,

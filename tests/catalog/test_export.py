@@ -11,7 +11,7 @@ import pytest
 
 from modelhub.errors import BadRequest, StoreFailed
 from modelhub.kernels.catalog.catalog import Catalog
-from modelhub.kernels.catalog.export import export
+from modelhub.kernels.catalog.places.export import export
 from modelhub.kernels.hub import Hub
 from tests.catalog import small
 

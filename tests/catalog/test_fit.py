@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from modelhub.kernels.catalog.fit import USUAL_CONTEXT, Machine, fit, machine, need
+from modelhub.kernels.catalog.fetching.fit import USUAL_CONTEXT, Machine, fit, machine, need
 
 GB = 10**9
 

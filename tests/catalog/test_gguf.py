@@ -13,7 +13,7 @@ import pytest
 from benchmarks.random_gguf import Shape, write
 from modelhub.errors import ModelFileError
 from modelhub.kernels.catalog.card import card_of_file
-from modelhub.kernels.catalog.gguf import read_header
+from modelhub.kernels.catalog.headers.gguf import read_header
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32\nsize 4109\n"
 ARCHITECTURE = struct.pack("<Q", 20) + b"general.architecture" + struct.pack("<IQ", 8, 5) + b"llama"

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.mutated_gguf import inconsistent, mutated
 from modelhub.errors import ModelFileError
 from modelhub.kernels.catalog.card import card_of_file
-from modelhub.kernels.catalog.gguf import read_header
+from modelhub.kernels.catalog.headers.gguf import read_header
 from tests.catalog import small
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from modelhub.errors import ModelFileError
 from modelhub.kernels.catalog.card import card_of_file
-from modelhub.kernels.catalog.facts import Facts, facts_of
-from modelhub.kernels.catalog.gguf import read_header
-from modelhub.kernels.catalog.header_bytes import KnownLists
+from modelhub.kernels.catalog.headers.facts import Facts, facts_of
+from modelhub.kernels.catalog.headers.gguf import read_header
+from modelhub.kernels.catalog.headers.header_bytes import KnownLists
 from modelhub.kernels.protocol.request import ChatRequest
 from tests.catalog import small
 from tests.engines.gguf_file import GgufFile

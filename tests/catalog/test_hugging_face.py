@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from modelhub.errors import BadRequest, DownloadFailed
-from modelhub.kernels.catalog.fit import Machine
-from modelhub.kernels.catalog.hugging_face import RemoteFile, Wanted, choices, projector, quant_of, wanted
-from modelhub.kernels.catalog.offer import of_repository
+from modelhub.kernels.catalog.fetching.fit import Machine
+from modelhub.kernels.catalog.fetching.hugging_face import RemoteFile, Wanted, choices, projector, quant_of, wanted
+from modelhub.kernels.catalog.fetching.offer import of_repository
 
 GB = 10**9
 

@@ -12,7 +12,7 @@ import pytest
 from modelhub.errors import BadRequest, ImportFailed
 from modelhub.kernels.catalog import importers
 from modelhub.kernels.catalog.card import ModelCard
-from modelhub.kernels.catalog.documents import Document
+from modelhub.kernels.catalog.documents.documents import Document
 from modelhub.kernels.catalog.importers import Imported
 from modelhub.kernels.protocol.load_params import load_params
 from modelhub.kernels.protocol.request import ChatRequest

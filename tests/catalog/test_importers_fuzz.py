@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from modelhub.errors import ImportFailed
 from modelhub.kernels.catalog import importers
-from modelhub.kernels.catalog.documents import read_document
+from modelhub.kernels.catalog.documents.documents import read_document
+from modelhub.kernels.catalog.documents.writer import document_of
 from modelhub.kernels.catalog.importers import Imported
-from modelhub.kernels.catalog.preset import preset_of
-from modelhub.kernels.catalog.writer import document_of
+from modelhub.kernels.catalog.presets.preset import preset_of
 from modelhub.kernels.protocol.load_params import load_params
 from modelhub.kernels.protocol.request import ChatRequest
 

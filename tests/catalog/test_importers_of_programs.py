@@ -12,7 +12,7 @@ import pytest
 from modelhub.errors import ImportFailed
 from modelhub.kernels.catalog import importers
 from modelhub.kernels.catalog.importers import Imported
-from modelhub.kernels.catalog.preset import preset_of
+from modelhub.kernels.catalog.presets.preset import preset_of
 from modelhub.kernels.worker.template import ChatTemplate
 
 DOCUMENTS = Path(__file__).parent / "documents"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from modelhub.kernels.catalog.places import Places
+from modelhub.kernels.catalog.places.places import Places
 from tests.catalog import small
 
 

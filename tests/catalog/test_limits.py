@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from modelhub.errors import ModelFileError
-from modelhub.kernels.catalog.gguf import read_header
+from modelhub.kernels.catalog.headers.gguf import read_header
 from tests.engines.gguf_file import GgufFile
 
 TOKENS = "tokenizer.ggml.tokens"

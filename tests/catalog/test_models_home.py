@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from modelhub.kernels.catalog.catalog import PACKAGED
-from modelhub.kernels.catalog.places import Places
+from modelhub.kernels.catalog.places.places import Places
 from tests.catalog import small
 
 

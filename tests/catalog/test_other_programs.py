@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from modelhub.kernels.catalog.places import Places
-from modelhub.kernels.catalog.programs import PROGRAMS
+from modelhub.kernels.catalog.places.places import Places
+from modelhub.kernels.catalog.places.programs import PROGRAMS
 from modelhub.kernels.hub import Hub
 from tests.catalog import small
 

@@ -10,7 +10,7 @@ import yaml
 
 from modelhub.errors import BadRequest, HubError, ModelNotFound, StateConflict
 from modelhub.kernels.catalog.catalog import Catalog
-from modelhub.kernels.catalog.preset import preset_of
+from modelhub.kernels.catalog.presets.preset import preset_of
 from modelhub.kernels.protocol.load_params import RULES
 
 LOCALAI = """\

@@ -8,7 +8,7 @@ import pytest
 
 from modelhub.errors import ModelFileError
 from modelhub.kernels.catalog.card import card_of_file
-from modelhub.kernels.catalog.places import Places
+from modelhub.kernels.catalog.places.places import Places
 from modelhub.kernels.hub import Hub
 from tests.catalog import small
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from modelhub.kernels.catalog import walk as walking
-from modelhub.kernels.catalog.places import Places
-from modelhub.kernels.catalog.walk import walk
+from modelhub.kernels.catalog.places import walk as walking
+from modelhub.kernels.catalog.places.places import Places
+from modelhub.kernels.catalog.places.walk import walk
 from tests.catalog import small
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from modelhub.kernels.catalog import well_known
-from modelhub.kernels.catalog.hugging_face import PREFERRED, wanted
+from modelhub.kernels.catalog.fetching import well_known
+from modelhub.kernels.catalog.fetching.hugging_face import PREFERRED, wanted
 
 
 def test_every_entry_is_whole() -> None:

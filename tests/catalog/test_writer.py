@@ -12,7 +12,7 @@ import pytest
 from modelhub.errors import BadRequest, StoreFailed
 from modelhub.kernels.catalog import importers
 from modelhub.kernels.catalog.card import ModelCard, ModelFile, card_of_file
-from modelhub.kernels.catalog.writer import write_card
+from modelhub.kernels.catalog.documents.writer import write_card
 
 DOCUMENTS = Path(__file__).parent / "documents"
 FULL = ModelCard(

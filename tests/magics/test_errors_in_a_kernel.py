@@ -84,7 +84,7 @@ BAD = [
     "%models show nosuch",
     "%models unload nosuch",
     "%models default nosuch",
-    "%models list more",
+    "%models list --state more",
     "%models ps more",
     "%chats nosuch",
     "%chats show nosuch",

@@ -52,7 +52,7 @@ def fetchers(kernel: Kernel) -> list[psutil.Process]:
     found = []
     for child in psutil.Process(kernel.pid).children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
-            if "modelhub.kernels.catalog.fetcher" in child.cmdline():
+            if "modelhub.kernels.catalog.fetching.fetcher" in child.cmdline():
                 found.append(child)
     return found
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from modelhub.errors import HubError, ImportFailed
-from modelhub.kernels.catalog.documents import Document, read_document
+from modelhub.kernels.catalog.documents.documents import Document, read_document
 from modelhub.kernels.catalog.importers.imported import Imported, Secret
 from modelhub.kernels.catalog.importers.registry import format_of, importer, names, register
 from modelhub.kernels.catalog.importers.secrets import take_keys
@@ -43,8 +43,8 @@ def read(path: Path, import_format: str | None = None, headers: bool = True) -> 
 
 def documents_in(folder: Path) -> list[Path]:
     """The files below a folder that may describe models, by name; those that never do are left out."""
-    from modelhub.kernels.catalog.described import is_document
-    from modelhub.kernels.catalog.walk import walk
+    from modelhub.kernels.catalog.places.described import is_document
+    from modelhub.kernels.catalog.places.walk import walk
 
     files = walk(folder, lambda name: is_document(name) or name.lower().endswith(".toml")).files
     return [Path(file.path) for file in files if not file.name.startswith(".")]

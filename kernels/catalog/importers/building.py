@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from modelhub.errors import ModelFileError
 from modelhub.kernels.catalog.card import ROLES, ModelCard, ModelFile, card_of_file
-from modelhub.kernels.catalog.documents import Document
+from modelhub.kernels.catalog.documents.documents import Document
 from modelhub.kernels.catalog.ids import SHAPE, clean
 from modelhub.kernels.catalog.importers.fields import Fields, plain
 from modelhub.kernels.catalog.states import State

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from modelhub.kernels.catalog.card import ModelCard
-from modelhub.kernels.catalog.documents import Document
+from modelhub.kernels.catalog.documents.documents import Document
 from modelhub.kernels.catalog.importers import building
 from modelhub.kernels.catalog.importers.fields import Fields
 from modelhub.kernels.catalog.importers.imported import Imported

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from modelhub.kernels.catalog.documents import Document
-from modelhub.kernels.catalog.loose_json import number
+from modelhub.kernels.catalog.documents.documents import Document
+from modelhub.kernels.catalog.documents.loose_json import number
 from modelhub.kernels.protocol.request import short
 
 TRUE, FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from modelhub.kernels.catalog.card import ModelCard, ModelFile
-from modelhub.kernels.catalog.documents import Document
+from modelhub.kernels.catalog.documents.documents import Document
 from modelhub.kernels.catalog.ids import clean
 from modelhub.kernels.catalog.importers import building
 from modelhub.kernels.catalog.importers.fields import Fields

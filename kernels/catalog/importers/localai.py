@@ -9,14 +9,14 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from modelhub.kernels.catalog.card import ModelCard, ModelFile
-from modelhub.kernels.catalog.documents import Document
+from modelhub.kernels.catalog.documents.documents import Document
+from modelhub.kernels.catalog.headers.splits import stem_of
 from modelhub.kernels.catalog.ids import clean
 from modelhub.kernels.catalog.importers import building
 from modelhub.kernels.catalog.importers.fields import Fields, plain
 from modelhub.kernels.catalog.importers.imported import Imported
 from modelhub.kernels.catalog.importers.presets_from import kept, preset, with_extension
 from modelhub.kernels.catalog.importers.settings_map import load_settings, request_settings
-from modelhub.kernels.catalog.splits import stem_of
 from modelhub.kernels.catalog.states import State
 from modelhub.kernels.protocol.request import short
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from modelhub.errors import ImportFailed, ModelFileError
 from modelhub.kernels.catalog.card import ModelCard, ModelFile, card_of_file
-from modelhub.kernels.catalog.documents import Document, read_document
+from modelhub.kernels.catalog.documents.documents import Document, read_document
 from modelhub.kernels.catalog.ids import clean
 from modelhub.kernels.catalog.importers.building import deep, metadata_of
 from modelhub.kernels.catalog.importers.fields import Fields

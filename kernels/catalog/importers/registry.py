@@ -8,7 +8,7 @@ from typing import Any
 
 from modelhub.errors import BadRequest, ImportFailed, did_you_mean
 from modelhub.kernels import plugins
-from modelhub.kernels.catalog.documents import Document
+from modelhub.kernels.catalog.documents.documents import Document
 from modelhub.kernels.catalog.importers.fields import plain
 from modelhub.kernels.catalog.importers.imported import Imported
 

@@ -6,8 +6,8 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from modelhub.kernels.catalog.documents import Document
-from modelhub.kernels.catalog.loose_json import Place
+from modelhub.kernels.catalog.documents.documents import Document
+from modelhub.kernels.catalog.documents.loose_json import Place
 
 # Names of fields, in small letters and without anything between them, whose text is a secret; `api_key_env` and
 # `api_key_name` say where one is, and are none.

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from modelhub.errors import BadRequest
+from modelhub.kernels.catalog.documents.loose_json import number
 from modelhub.kernels.catalog.importers.fields import Fields, plain, truth
-from modelhub.kernels.catalog.loose_json import number
 from modelhub.kernels.protocol.load_params import LOAD_NAMES, RULES, load_params
 from modelhub.kernels.protocol.request import ChatRequest, Extension
 

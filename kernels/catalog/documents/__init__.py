@@ -1,0 +1,1 @@
+"""Documents that describe models: read with patience, written strictly."""

@@ -1,0 +1,1 @@
+"""Models that come from elsewhere: what there is, what fits, and how it is fetched."""

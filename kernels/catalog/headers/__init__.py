@@ -1,0 +1,1 @@
+"""What a GGUF says of itself, read without llama.cpp."""

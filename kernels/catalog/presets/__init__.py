@@ -1,0 +1,1 @@
+"""Presets: named ways to ask a model."""
