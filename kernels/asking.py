@@ -9,11 +9,12 @@ from typing import Any
 from modelhub.errors import BadRequest, EngineMissing, StateConflict
 from modelhub.kernels.catalog import plugin_models
 from modelhub.kernels.catalog.card import ModelCard
+from modelhub.kernels.catalog.fetching.fetched import wanted_of
 from modelhub.kernels.catalog.model_options import fields_for
 from modelhub.kernels.catalog.named import Named
 from modelhub.kernels.catalog.states import State
 from modelhub.kernels.protocol import honesty
-from modelhub.kernels.protocol.merging import Layer, Merged, merge, without
+from modelhub.kernels.protocol.merging import NEEDS, Layer, Merged, merge, without
 from modelhub.kernels.protocol.request import ChatRequest, Message, short
 
 CALL = "call"
@@ -48,11 +49,32 @@ def request_for(named: Named, messages: Sequence[Mapping[str, Any]], given: Mapp
 def check_here(card: ModelCard) -> None:
     """Raises StateConflict for a model that is not on this machine yet, EngineMissing for one nothing here can ask."""
     if card.engine == "llamacpp" and card.path is None:
-        whence = next((f.url for f in card.files if f.url), card.origin or card.id)
+        whence = card.id if wanted_of(card) else card.origin or card.id  # `Catalog.address` knows what the name needs
         then = "wait for it, or see %models" if card.state == State.DOWNLOADING else f"type %models pull {whence}"
         raise StateConflict(f"{card.id} is {card.state}, and its file is not here: {then}", state=card.state)
     if card.engine not in {"llamacpp", "plugin"}:
         raise EngineMissing(f"{card.name} is served by {card.provider}, and remote providers are not asked yet")
+
+
+def wrong_fields(named: Named, given: Mapping[str, Any]) -> list[BadRequest]:
+    """What is wrong with `given` for this model: an error for each field, or one for what does not go together."""
+    own: set[str] = set()
+    if named.card.engine == "plugin":
+        own = {row["option"] for row in plugin_models.option_rows(named.card)}
+    options = {name: value for name, value in given.items() if name in own}  # which are checked together
+    parts = [
+        {**{n: given[n] for n in (*options, *NEEDS.get(name, ())) if n in given}, name: value}
+        for name, value in given.items()
+    ]
+    found: dict[str, BadRequest] = {}
+    for part in [*parts, given]:
+        if part is given and found:
+            break  # what does not go together is of use once each is right
+        try:
+            request_for(named, [{"role": "user", "content": "-"}], part)
+        except BadRequest as error:
+            found.setdefault(str(error), error)
+    return list(found.values())
 
 
 def messages_of(prompt: Prompt) -> tuple[Message, ...]:

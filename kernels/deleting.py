@@ -18,6 +18,12 @@ def plan(catalog: Catalog, name: str) -> tuple[ModelCard, Deletion]:
     name: its id, its full name or the path of one of its files. Raises ModelNotFound, and BadRequest for another name
     of it, an alias or a preset, and for a model that is not modelhub's own.
     """
+    if (target := catalog.user_aliases().get(name.strip())) is not None:
+        raise BadRequest(
+            f"{name.strip()} is an alias of {target}; type %models alias remove {name.strip()} to have the alias gone, "
+            f"or %models delete {target}",
+            param="model",
+        )
     card, here = catalog.find(name), catalog.here()
     if card.source == "file":
         card = next((c for c in here if card.path in [f.path for f in c.files]), card)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelhub.errors import BadRequest, ModelFileError, ModelNotFound
 from modelhub.kernels import settings
-from modelhub.kernels.asking import check_here
+from modelhub.kernels.asking import check_here, wrong_fields
 from modelhub.kernels.catalog.card import ModelCard
 from modelhub.kernels.catalog.catalog import Catalog
 from modelhub.kernels.catalog.named import Named
@@ -169,6 +169,13 @@ class HubModels:
     def system_status(self) -> dict[str, Any]:
         """The machine in bytes and per cent: `cpu`, `ram`, `gpus`, `disk` of the models home, `workers` (`status`)."""
         return self.residency.system()
+
+    def validate(self, model: str | None = None, **options: Any) -> list[BadRequest]:
+        """What is wrong with asking a model with these fields, as `chat` takes them; empty: nothing.
+
+        Each is an error whose `.param` is the field's name; nothing is asked. Raises as `prepare` does for the model.
+        """
+        return wrong_fields(self.catalog.resolve(self._name(model)), options)
 
     def _name(self, model: str | None) -> str:
         """The model's name, or the default's. Raises BadRequest for what is none."""

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from modelhub.errors import BadRequest, HubError, ImportFailed, StateConflict, StoreFailed
 from modelhub.kernels import settings
@@ -21,6 +21,7 @@ from modelhub.kernels.catalog.card import ModelCard, ModelFile, card_of_file
 from modelhub.kernels.catalog.catalog import Catalog
 from modelhub.kernels.catalog.documents.writer import NAME, write_card
 from modelhub.kernels.catalog.fetching.safe_names import plain
+from modelhub.kernels.catalog.fetching.unfinished import take
 from modelhub.kernels.catalog.headers.gguf import MAGIC
 from modelhub.kernels.catalog.ids import SHAPE, clean
 from modelhub.kernels.catalog.importers import Imported
@@ -75,7 +76,11 @@ def import_models(
     for card in cards:
         folder = folder_of(card)
         card = _brought(card, folder, copy, progress)
-        write_card(card, folder)
+        try:
+            write_card(card, folder)
+        except HubError:
+            _undo([Path(f.path) for f in card.files if f.path is not None and Path(f.path).parent == folder], folder)
+            raise
         taken.add("model", card.name, str(card.state), folder / NAME, card.size)
     for preset in presets:
         kept = catalog.preset_files.add(preset)
@@ -102,7 +107,10 @@ def _found(path: Path, import_format: str | None) -> list[Imported]:
     if is_gguf:
         return [Imported([replace(card_of_file(path), created=None)])]
     if is_folder and not importers.documents_in(path):
-        models = sorted(p for p in path.iterdir() if p.suffix.lower() == ".gguf")
+        try:
+            models = sorted(p for p in path.iterdir() if p.suffix.lower() == ".gguf")
+        except OSError as error:
+            raise ImportFailed(f"cannot look into {path}: {error.strerror or error}", path=str(path)) from None
         if models:
             return [Imported([replace(card_of_file(p), created=None)]) for p in models]
     return importers.read(path, import_format)
@@ -222,11 +230,20 @@ def _name(card: ModelCard, file: ModelFile) -> str:
 
 def _copy(source: Path, target: Path, progress: Callable[[int], None]) -> None:
     """Copy a file in pieces, under another name until it is whole. Raises OSError."""
-    if target.exists():
-        raise FileExistsError(17, f"{target.name} is there already")
     part = target.with_name(f".{target.name}.part")
+    with part.open("ab") as written:  # what a kernel that was killed left of it is written over
+        if not take(written) or not part.exists() or part.stat().st_ino != os.fstat(written.fileno()).st_ino:
+            raise FileExistsError(17, f"another kernel copies {target.name} just now")
+        _fill(source, target, part, written, progress)
+
+
+def _fill(source: Path, target: Path, part: Path, written: IO[bytes], progress: Callable[[int], None]) -> None:
+    """Write the copy, whose lock is held. Raises OSError."""
     try:
-        with source.open("rb") as read, part.open("xb") as written:
+        if target.exists():
+            raise FileExistsError(17, f"{target.name} is there already")
+        written.truncate(0)
+        with source.open("rb") as read:
             done = 0
             while piece := read.read(PIECE):
                 written.write(piece)

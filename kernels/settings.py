@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,10 @@ def home() -> Path:
     """The home folder; it may not exist yet."""
     named = os.environ.get("MODELHUB_HOME")
     if named:
-        return Path(named).expanduser().absolute()
+        folder = Path(named)
+        with contextlib.suppress(RuntimeError):  # ~name of nobody here: a folder that is called so
+            folder = folder.expanduser()
+        return folder.absolute()
     import platformdirs
 
     return Path(platformdirs.user_data_dir("modelhub", appauthor=False))
@@ -43,14 +47,49 @@ def load(name: str) -> Any:
 
 def save(name: str, value: Any) -> None:
     """Set `name` for every later kernel, atomically; None forgets it. Raises StoreFailed when it cannot be written."""
-    settings = _read()
-    settings[name] = value
-    if value is None:
-        del settings[name]
+    change(name, lambda before: value)
+
+
+def change(name: str, edit: Callable[[Any], Any]) -> None:
+    """Set `name` to what `edit` makes of what it is, None where it is not set; no other kernel writes meanwhile.
+
+    Raises StoreFailed when it cannot be written.
+    """
     try:
-        write_atomically(_file(), json.dumps(settings, indent=2, sort_keys=True))
+        with alone(_file()):
+            settings = _read()
+            settings[name] = edit(settings.get(name))
+            if settings[name] is None:
+                del settings[name]
+            write_atomically(_file(), json.dumps(settings, indent=2, sort_keys=True))
     except StoreFailed as error:
         raise StoreFailed(f"the setting {name!r} holds for this kernel only: {error}") from error
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Let no other kernel change `path` meanwhile, where the system has locks: what two write is kept of both.
+
+    Raises StoreFailed where nothing can be written beside it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            import fcntl
+        except ImportError:  # Windows
+            handle = None
+        else:
+            handle = os.open(path.parent, os.O_RDONLY)  # a folder can be locked, and no file is left of it
+    except OSError as error:
+        raise _not_written(path, error) from error
+    try:
+        if handle is not None:
+            with contextlib.suppress(OSError):  # some file systems of networks have no locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -67,10 +106,13 @@ def write_atomically(path: Path, text: str) -> None:
                 Path(temporary).unlink()
             raise
     except OSError as error:
-        raise StoreFailed(
-            f"{path} cannot be written ({error.strerror or error}); set MODELHUB_HOME to a folder that can",
-            path=str(path),
-        ) from error
+        raise _not_written(path, error) from error
+
+
+def _not_written(path: Path, error: OSError) -> StoreFailed:
+    return StoreFailed(
+        f"{path} cannot be written ({error.strerror or error}); set MODELHUB_HOME to a folder that can", path=str(path)
+    )
 
 
 def _file() -> Path:
@@ -80,6 +122,6 @@ def _file() -> Path:
 def _read() -> dict[str, Any]:
     try:
         found = json.loads(_file().read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

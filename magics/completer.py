@@ -66,6 +66,8 @@ def _chat(before: list[str], fragment: str) -> Iterable[str]:
             return _model_names(fragment)
         if option.key == "chat":
             return _conversations()
+        if option.key == "option":
+            return [f"{name}=" for name in _fields()]
         if option.key == "format":
             return ("md", "text", "json", "code", "raw")
         return ()
@@ -109,6 +111,15 @@ def _chats(before: list[str]) -> Iterable[str]:
 
 def _option(options: Iterable[Option], flag: str) -> Option | None:
     return next((o for o in options if flag in o.flags), None)
+
+
+def _fields() -> list[str]:
+    """The fields of a request that `-o` sets."""
+    from modelhub.kernels.protocol.request import ChatRequest, Extension
+    from modelhub.magics.fields import INSTEAD
+
+    nests = {"x_modelhub", "model_options"}
+    return sorted({*ChatRequest.model_fields, *Extension.model_fields} - INSTEAD.keys() - nests)
 
 
 def _conversations() -> list[str]:

@@ -63,7 +63,10 @@ def type_of(name: str, own: Mapping[str, Any]) -> Any:
             return known[name].annotation
     if name in own:
         return own[name]
-    raise unknown_name(name, [*own, *ChatRequest.model_fields, *Extension.model_fields])
+    error = unknown_name(name, [*own, *ChatRequest.model_fields, *Extension.model_fields])
+    if own:
+        raise BadRequest(f"{error} The model's own options are {', '.join(own)}", **error.details)
+    raise error
 
 
 def value_of(name: str, text: str, kind: Any) -> Any:

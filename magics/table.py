@@ -8,6 +8,8 @@ from typing import Any
 
 from modelhub.nbext.markdown import displayable
 
+UNBROKEN = 32  # characters of a cell that stay in one line: names, sizes, states
+
 
 class Table(Sequence[dict[str, Any]]):
     """Rows of equal keys. `t[0]["name"]` and iteration give the plain values; the display shows them for people."""
@@ -16,7 +18,7 @@ class Table(Sequence[dict[str, Any]]):
         """rows: plain values. shown: the same rows as text, a column a key. note: a line below."""
         self.rows = [dict(r) for r in rows]
         self._shown = [{k: displayable(v) for k, v in r.items()} for r in shown]
-        self.note = note
+        self.note = displayable(note)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -44,10 +46,14 @@ class Table(Sequence[dict[str, Any]]):
         columns = list(self._shown[0])
         left = 'style="text-align:left"'
         head = "".join(f"<th {left}>{html.escape(c)}</th>" for c in columns)
-        body = "".join(
-            "<tr>" + "".join(f"<td {left}>{html.escape(r[c])}</td>" for c in columns) + "</tr>" for r in self._shown
-        )
+        body = "".join("<tr>" + "".join(_cell(r[c]) for c in columns) + "</tr>" for r in self._shown)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}"
+
+
+def _cell(text: str) -> str:
+    # JupyterLab would break "about 118 MB" before a longer text beside it.
+    unbroken = ";white-space:nowrap" if len(text) <= UNBROKEN and (" " in text or "-" in text) else ""
+    return f'<td style="text-align:left{unbroken}">{html.escape(text)}</td>'
 
 
 def size_text(count: int | None) -> str:

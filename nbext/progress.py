@@ -17,13 +17,13 @@ EVERY = 0.2  # seconds between two showings
 class ProgressBar:
     """Shows how much is done of something. `MODELHUB_STREAM=final` leaves the end alone."""
 
-    def __init__(self) -> None:
-        """Nothing is shown yet."""
+    def __init__(self, after: float = 0.0) -> None:
+        """Nothing is shown yet, and nothing but the end for `after` seconds."""
         self._kernel = in_kernel()
         self.only_end = os.environ.get("MODELHUB_STREAM") == "final"
         self._quiet = self.only_end or not (self._kernel or sys.stdout.isatty())
         self._handle: Any = None
-        self._width, self._shown = 0, ("", 0.0)
+        self._width, self._shown = 0, ("", time.monotonic() + after - EVERY)
 
     def show(self, part: float | None, line: str) -> None:
         """Show `part`, 0 to 1 or None where it is not known, and a line of text; seldom enough for any front end."""

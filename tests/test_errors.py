@@ -44,3 +44,9 @@ def test_what_is_wrong_is_said_in_openais_words(hub: Hub, random_gguf: Path, tmp
     bad = tmp_path / "bad.gguf"
     bad.write_bytes(b"GGUF" + bytes(8))
     assert refused(hub, bad) == ("server_error", None, "model_not_loaded")
+
+
+def test_a_message_is_a_line_that_a_terminal_only_shows() -> None:
+    """Controls, marks of direction and half characters in a name are written out; what they are is kept in view."""
+    said = str(HubError("no \x1b[31mred\u202e\x07\ud800 naïve 👩‍💻"))
+    assert said == r"no \x1b[31mred\u202e\x07\ud800 naïve 👩‍💻"

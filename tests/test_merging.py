@@ -159,6 +159,18 @@ def test_a_choice_is_said_below_the_answer(hub: Hub, home: Path, random_gguf: Pa
     assert prepared.request.model == "own/repo"
 
 
+def test_every_wrong_field_is_told_and_nothing_is_asked(hub: Hub) -> None:
+    """`validate` has an error for each field that is wrong, with its name; what does not go together is one too."""
+    assert hub.validate("tiny-chat", temperature=0.5, top_k=5, top_logprobs=3, logprobs=True) == []
+    wrong = hub.validate(temperature=9, temprature=1, top_p=0.5, n_ctx=4, x_modelhub={"top_k": -1}, tools=[{}])
+    assert [error.param for error in wrong] == ["temperature", "temprature", "n_ctx", "top_k", "tools"]
+    assert "Did you mean 'temperature'" in str(wrong[1])
+    (alone,) = hub.validate("tiny-chat", top_logprobs=3)
+    assert str(alone) == "top_logprobs needs logprobs=True"
+    with pytest.raises(ModelNotFound):
+        hub.validate("nothing", temperature=0)
+
+
 def test_what_is_not_here_is_said_before_anything_starts(hub: Hub, home: Path) -> None:
     """A model that is described and not fetched, and a remote one, are one line each, asked or loaded."""
     address = "https://example.com/a/b/resolve/main/x.Q4_0.gguf"
@@ -172,6 +184,6 @@ def test_what_is_not_here_is_said_before_anything_starts(hub: Hub, home: Path) -
     for ask in (lambda name: hub.prepare("hi", model=name), hub.load, lambda name: hub.perplexity("a b", model=name)):
         with pytest.raises(StateConflict) as away:
             ask("away")
-        assert str(away.value) == f"away is downloadable, and its file is not here: type %models pull {address}"
+        assert str(away.value) == "away is downloadable, and its file is not here: type %models pull away"
         with pytest.raises(EngineMissing, match=r"served by example\.com, and remote providers are not asked yet"):
             ask("remote")

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from modelhub.errors import StoreFailed
-from modelhub.kernels.settings import write_atomically
+from modelhub.kernels.settings import alone, write_atomically
 
 
 class JsonFile:
-    """A JSON object in a file. Safe from any thread; two kernels that write at once never leave half a file."""
+    """A JSON object in a file. Safe from any thread; two kernels that change it at once both have their way."""
 
     def __init__(self, path: Callable[[], Path]) -> None:
         """`path` is asked each time: the home may change under a test or an environment variable."""
@@ -40,7 +40,8 @@ class JsonFile:
 
         Raises StoreFailed when it cannot be written, and when what is there cannot be read: it is not overwritten.
         """
-        with self._lock:
+        with self._lock, alone(self.path):
+            self._seen = None  # two writings within one tick of the clock may have one size
             value = copy.deepcopy(self._read())
             if self.problem is not None:
                 raise StoreFailed(f"{self.problem}; mend it or remove it first", path=str(self.path))

@@ -259,7 +259,8 @@ class Names:
         return None
 
     def _unknown(self, wanted: str, asked: str) -> ModelNotFound:
-        ids = list(dict.fromkeys([c.id for c in self.cards] + [p.name for p in self.known.presets()]))
+        presets = [p.name for p in self.known.presets()]  # what is of this machine comes before what plugins bring
+        ids = list(dict.fromkeys([*(c.id for c in self.here), *presets, *(c.id for c in self.cards)]))
         names = [*ids, *self.known.user_aliases(), *self.known.plugin_aliases()]
         provider, slash, rest = wanted.partition("/")
         provided = slash and any(c.provider == provider for c in self.cards)

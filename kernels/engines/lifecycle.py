@@ -8,6 +8,7 @@ import importlib.util
 import shlex
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from modelhub.errors import BadRequest, EngineMissing, LoadCancelled, StateConflict
@@ -54,6 +55,7 @@ class Lifecycle:
         self._waiting: set[object] = set()  # who waits for the load under way
         self._unloaded = 0  # how often it was unloaded on request: who waits for it then gives up
         self._part = 0.0
+        self._file: tuple[int, int, int] | None = None  # what tells the file that was loaded from another one
 
     # -- what is there -----------------------------------------------------------------------------------------------
 
@@ -129,6 +131,8 @@ class Lifecycle:
                 self._refuse_while_busy("loading it again would stop it; wait, or type %models unload {} --force first")
                 reload = False
                 self._stop()
+            elif self._state is State.RUNNING and self.requests <= 1 and self._replaced():  # at most the one that asks
+                self._stop()
             elif self._state is State.RUNNING:
                 self._refuse_other(params)
                 return
@@ -174,6 +178,7 @@ class Lifecycle:
         params = self.params
         try:
             assert self.card.path is not None
+            self._file = _mark(self.card.path)
             turn = None if self._room is None else self._room.turn(self)
             worker = await WorkerProcess.start(self.card.id, self.card.path, params, self._progress, turn, self._look)
         except BaseException as error:
@@ -267,6 +272,11 @@ class Lifecycle:
             with contextlib.suppress(Exception):  # an observer's defect is not the model's
                 tell(self, self._state)
 
+    def _replaced(self) -> bool:
+        """Whether another file lies there now than the one that was loaded; one that is gone goes on answering."""
+        now = _mark(self.card.path or "")
+        return now is not None and now != self._file
+
     def _look(self) -> None:
         """Take note of a worker that died."""
         if self._state is State.RUNNING and (self._worker is None or not self._worker.alive):
@@ -312,6 +322,15 @@ class Lifecycle:
             for name in wanted
             if wanted[name] != had[name] and (name not in known or wanted[name] != known[name])
         }
+
+
+def _mark(path: str) -> tuple[int, int, int] | None:
+    """What changes with a file that is replaced or written to; None where there is none."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _short(name: str, value: Any) -> str:

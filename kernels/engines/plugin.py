@@ -226,8 +226,15 @@ def _shared_loop() -> asyncio.AbstractEventLoop:
     with _plugins_lock:
         if _plugins_loop is None:
             _plugins_loop = asyncio.new_event_loop()
-            threading.Thread(target=_plugins_loop.run_forever, name="modelhub plugins' loop", daemon=True).start()
+            threading.Thread(target=_forever, args=(_plugins_loop,), name="modelhub plugins' loop", daemon=True).start()
         return _plugins_loop
+
+
+def _forever(loop: asyncio.AbstractEventLoop) -> None:
+    """Run the loop, also when a plugin raises SystemExit or KeyboardInterrupt, with which asyncio ends a loop."""
+    while True:
+        with contextlib.suppress(BaseException):  # it is the task's error as well, and told there
+            loop.run_forever()
 
 
 def whole(text: str) -> str:

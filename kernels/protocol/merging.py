@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from modelhub.errors import BadRequest
-from modelhub.kernels.protocol.request import ChatRequest, Extension
+from modelhub.kernels.protocol.request import ChatRequest, Extension, own_name
 
 OWN = {  # what a request is made of, and no default can be
     "model": "a default cannot name the model",
@@ -59,7 +59,7 @@ class Merged:
 
 def normal(given: Mapping[str, Any]) -> dict[str, Any]:
     """Fields with every name of x_modelhub inside it, None kept. Raises BadRequest for a name that is unknown."""
-    fields = dict(given)
+    fields = own_name(given)
     if "x_modelhub" in fields and fields["x_modelhub"] is None:
         fields.pop("x_modelhub")
         extension: dict[str, Any] = dict.fromkeys(Extension.model_fields)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from modelhub.kernels.protocol import options as _options
 from modelhub.kernels.protocol.honesty import H, N, Rule, X
 from modelhub.kernels.protocol.options import check_options, option_rows, unknown_option
-from modelhub.kernels.protocol.request import ChatRequest, Extension
+from modelhub.kernels.protocol.request import ChatRequest, Extension, own_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ def split_options(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
     A name that OpenAI's request or `x_modelhub` has stays there where they can hold the value; the model's own go to
     `x_modelhub.model_options`. Raises BadRequest for a name that neither knows; values are checked by `options_in`.
     """
-    fields = dict(given)
+    fields = own_name(given)
     extension = dict(fields.pop("x_modelhub", None) or {})
     own = dict(extension.pop("model_options", None) or {})
     known = set(model.Options.model_fields)

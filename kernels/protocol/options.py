@@ -49,8 +49,9 @@ def check_options(options: type[BaseModel], given: Mapping[str, Any] | Iterable[
     try:
         return options(**values)
     except ValidationError as error:
-        texts = [_problem(options, problem) for problem in _one_each(error)]
-        raise BadRequest(f"{whose}: {'; '.join(texts)}", param=str(_one_each(error)[0]["loc"][:1] or "")) from None
+        problems = _one_each(error)
+        texts, first = [_problem(options, problem) for problem in problems], problems[0]["loc"][:1]
+        raise BadRequest(f"{whose}: {'; '.join(texts)}", param=str(first[0]) if first else "") from None
 
 
 def unknown_option(name: Any, options: type[BaseModel], whose: str) -> BadRequest:

@@ -7,7 +7,7 @@ same as a value: what is unset is filled in by the engine's defaults. What an en
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -27,6 +27,8 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 Json = dict[str, JsonValue]  # what is passed on as it is must at least be JSON
 
 
+# Names of the extension: ours, and the one LocalAI's draft of it had (apiv2, "x-localai-extensions").
+EXTENSIONS = ("x_modelhub", "x-localai-extensions")
 # What every chat template is given anyway.
 TEMPLATE_NAMES = {"messages", "tools", "documents", "add_generation_prompt", "bos_token", "eos_token", "self"}
 
@@ -203,6 +205,7 @@ class ChatRequest(_Strict):
 
         Raises BadRequest, in one line, for a name that is unknown and for a value of the wrong type or range.
         """
+        fields = own_name(fields)
         extension = dict(_as_dict(fields.pop("x_modelhub", None)))
         for name in [n for n in fields if n in Extension.model_fields and n not in cls.model_fields]:
             extension[name] = fields.pop(name)
@@ -238,6 +241,14 @@ class ChatRequest(_Strict):
     def to_dict(self) -> dict[str, Any]:
         """The fields that are set, as plain data: what a server would be sent."""
         return self.model_dump(exclude_none=True)
+
+
+def own_name(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields with the extension under our name. Raises BadRequest where it stands under two."""
+    said = [name for name in EXTENSIONS if name in fields]
+    if len(said) > 1:
+        raise BadRequest(f"{said[1]} is another name of {said[0]}; say one of them", param=said[1])
+    return {("x_modelhub" if name in said else name): value for name, value in fields.items()}
 
 
 def _as_dict(value: Any) -> dict[str, Any]:

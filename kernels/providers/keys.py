@@ -113,8 +113,8 @@ class KeyStore:
 
 def _host(origin: str) -> str:
     """The host and port of an address, as they are compared."""
-    parts = urlsplit(origin if "://" in origin else f"//{origin}")
     try:
+        parts = urlsplit(origin if "://" in origin else f"//{origin}")
         return f"{(parts.hostname or '').lower()}:{parts.port or ''}"
     except ValueError:
         return origin.lower()

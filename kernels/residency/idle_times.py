@@ -53,8 +53,7 @@ class IdleTimes:
         key = _key(card) if card is not None else ""
         self._now[key] = seconds
         background.loop().call_soon_threadsafe(self._wait_for_all)
-        saved = settings.load(SETTING)
-        settings.save(SETTING, {**(saved if isinstance(saved, dict) else {}), key: seconds})
+        settings.change(SETTING, lambda saved: {**(saved if isinstance(saved, dict) else {}), key: seconds})
 
     def left(self, engine: Lifecycle) -> float | None:
         """Seconds until a model goes; None: it does not, or is not idle."""

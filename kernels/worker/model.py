@@ -168,6 +168,12 @@ class LoadedModel:
         notes = [self.fit.note] if self.fit.note else []
         if self._load["mlock"] and not _locked():
             notes.append("mlock: the system did not allow it; see ulimit -l")
+        longer = 0 < self.trained_context < self.context_length
+        if longer and not any(self._load[name] for name in ("rope_scaling", "rope_freq_base", "rope_freq_scale")):
+            notes.append(
+                f"context {self.context_length:,}: it was trained for {self.trained_context:,}, "
+                "and answers beyond that are worth little"
+            )
         return notes
 
     # -- loading -----------------------------------------------------------------------------------------------------

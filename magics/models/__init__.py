@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelhub.errors import BadRequest, did_you_mean
+from modelhub.errors import BadRequest, Stopped, did_you_mean
 from modelhub.magics.models import browsing, importing, listing, loading, naming, places, plugins, presets, pulling
 from modelhub.magics.models.verb import Verb
 from modelhub.magics.options import help_text
@@ -36,7 +36,7 @@ values: t = %models, then t[0]["name"].
 
 
 def run(line: str) -> Any:
-    """Do what the line says. Raises HubError."""
+    """Do what the line says. Raises HubError, or Stopped where a verb was interrupted, also at a question."""
     name, _, rest = line.strip().partition(" ")
     verb = VERBS.get(name or "list")
     if verb is None:
@@ -44,4 +44,9 @@ def run(line: str) -> Any:
             f"%models has no {name!r}.{did_you_mean(name, VERBS)} There are {', '.join(VERBS)}; "
             "type %models? to see more"
         )
-    return verb.run(rest.strip())
+    try:
+        return verb.run(rest.strip())
+    except Stopped:
+        raise
+    except KeyboardInterrupt:
+        raise Stopped(f"%models {verb.name} was stopped") from None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from modelhub.errors import BadRequest
-from modelhub.magics.models.progress_line import ProgressLine
+from modelhub.magics.models.progress import progress
 from modelhub.magics.models.verb import Verb
 from modelhub.magics.options import Option, parse_around
 from modelhub.magics.table import Table, size_text
@@ -27,21 +30,19 @@ def import_(rest: str) -> Table:
         )
     if values.get("copy") and values.get("link"):
         raise BadRequest("--copy and --link exclude each other; say one of them")
-    line = ProgressLine(f"copying {path}")
-    try:
+    with progress(f"copying {path}") as show:
         taken = hub().import_models(
             path,
             as_=values.get("as"),
             copy=bool(values.get("copy")),
             import_format=values.get("format"),
-            progress=line.show,
+            progress=show,
         )
-    finally:
-        line.clear()
     shown = [
         {**{k: "" if v is None else str(v) for k, v in r.items()}, "size": size_text(r["size"])} for r in taken.rows
     ]
-    return Table(taken.rows, shown, "\n".join(taken.notes))
+    folder = str(Path(path).expanduser()) + os.sep  # said by the user, so not by each of many notes
+    return Table(taken.rows, shown, "\n".join(note.removeprefix(folder) for note in taken.notes))
 
 
 VERBS = (Verb("import", import_, "PATH", "take in a .gguf, or a document that describes models", IMPORT, words=""),)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from modelhub.kernels.hub import Hub
 
 SHOWN = 100  # rows at most; the value has all of them
+ROOM = 120  # characters of a place or a preset's settings; `show` has all of them
 COLUMNS = ("name", "provider", "size", "quantisation", "context", "state", "memory", "from")
 LIST = (
     Option(
@@ -53,6 +54,7 @@ def listing(rest: str = "") -> Table:
             "state": f"{row['state']} {coming[row['name']]:.0%}" if row["name"] in coming else str(row["state"] or ""),
             "size": size_text(row["size"]),
             "memory": size_text(row["memory"]),
+            "from": shortened(row["from"]),
         }
         for row in rows[:SHOWN]
     ]
@@ -63,6 +65,12 @@ def listing(rest: str = "") -> Table:
         asked = [query, f"from {place}" if place else "", f"in state {wanted}" if wanted != "all" else ""]
         notes.append(f"no model fits {', '.join(filter(None, asked))}; type %models to see all")
     return Table(rows, shown, "\n".join([*notes, *the_hub.catalog.problems]))
+
+
+def shortened(text: str | None) -> str:
+    """As much of a text as a row has room for: a preset may have a chat template."""
+    text = " ".join((text or "").split())
+    return text if len(text) <= ROOM else text[: ROOM - 2] + " …"
 
 
 def _of_card(the_hub: Hub, card: ModelCard, memory: int | None) -> dict[str, Any]:
@@ -91,32 +99,44 @@ def _of_preset(the_hub: Hub, preset: Preset) -> dict[str, Any]:
 
 def show(rest: str) -> Table:
     """All that is known about one model or preset, or what its engine does with each field."""
+    from modelhub.kernels.asking import check_here
     from modelhub.kernels.catalog import plugin_models
     from modelhub.kernels.hub import hub
     from modelhub.kernels.protocol.honesty import ENGINES
+    from modelhub.kernels.protocol.merging import merge
 
     values, name = parse_around(rest, SHOW, "%models show")
     the_hub = hub()
     named = the_hub.catalog.resolve(model_name(name, "show"))
     card = named.card
     if values.get("params"):
+        if card.engine == "http":
+            check_here(card)  # which says that nothing asks it yet, so nothing is known of its fields
         rules = (plugin_models.rules(card) if card.engine == "plugin" else ENGINES["local"]).items()
         rows = [{"field": field, "status": rule.status, "note": rule.note} for field, rule in rules]
         return Table(rows, rows)
     loaded = the_hub.engine(name).loaded if card.path else {}
     roles = {f"file ({f.role})": f.path or f.url for f in card.files if f.role != "model"}
     template = None if card.has_template is None else "in the file" if card.has_template else "none: ChatML is used"
+    if named.load.get("chat_template"):
+        template = "the load parameter chat_template"
+    aliases = {**the_hub.catalog.plugin_aliases(wait=False), **the_hub.catalog.user_aliases()}
+    said = flat_fields(named.request)
+    whence = {k: source for k, (_, source) in merge(named.layers).settings.items() if k in said}
     facts = {
-        "name": card.id, "full name": card.name, "preset": named.preset, "file": card.path, **roles,
+        "preset": named.preset, "name": card.id, "full name": card.name,
+        "aliases": [a for a, target in aliases.items() if target == (named.preset or card.name)],
+        "file": card.path, **roles,
         "source": card.source, "origin": card.origin, "description": card.description, "kind": card.kind,
         "capabilities": list(card.capabilities), "architecture": card.architecture, "parameters": card.parameters,
         "quantisation": card.quantisation, "size": card.size, "context": card.context_length,
         "licence": card.licence, "chat template": template, "system message": named.system,
-        "load parameters": dict(named.load), "request defaults": flat_fields(named.request),
+        "load parameters": dict(named.load), "request defaults": said, "defaults from": whence,
         "state": str(the_hub.state(card)), **{f"loaded {k}": v for k, v in loaded.items()},
     }  # fmt: skip
-    known = {k: v for k, v in facts.items() if v is not None and v != [] and v != {}}
-    shown = {k: plain_text(v) for k, v in known.items()} | ({"size": size_text(card.size)} if card.size else {})
+    known = {k: v for k, v in facts.items() if v is not None and v not in ("", [], {})}
+    sizes = {k: size_text(known[k]) for k in ("size", "loaded size") if known.get(k)}
+    shown = {k: plain_text(v) for k, v in known.items()} | sizes
     return Table(
         [{"what": k, "value": v} for k, v in known.items()], [{"what": k, "value": v} for k, v in shown.items()]
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from modelhub.errors import BadRequest
 from modelhub.magics.models.listing import listing
-from modelhub.magics.models.progress_line import ProgressLine
+from modelhub.magics.models.progress import progress
 from modelhub.magics.models.quantities import bytes_of, seconds_of, time_text
 from modelhub.magics.models.verb import Line, Verb, model_name, plain_text
 from modelhub.magics.options import Option, number, parse_around, whole
@@ -97,21 +97,20 @@ UNLOAD = (Option(("--force",), "also while it answers: its answers end"),)
 
 
 def load(rest: str) -> Table:
-    """Load a model, with a progress line, and show that it is there."""
+    """Load a model, with a progress bar, and show that it is there, with the context it was loaded with."""
     from modelhub.kernels.hub import hub
 
     values, name = parse_around(rest, LOAD, "%models load")
     name = model_name(name, "load")
     reload = bool(values.pop("reload", False))
-    line = ProgressLine(f"loading {name}")
-    try:
-        engine = hub().load(name, line.show, reload=reload, **values)
-    finally:
-        line.clear()
+    with progress(f"loading {name}") as show:
+        engine = hub().load(name, show, reload=reload, **values)
     table = listing()
-    pairs = [(r, s) for r, s in zip(table.rows, table._shown, strict=True) if r["name"] == engine.card.id]
-    notes = engine.loaded.get("notes") or []
-    return Table([r for r, _ in pairs], [s for _, s in pairs], "\n".join(notes))
+    context = engine.loaded.get("context")
+    now = {"context": context}, {"name": engine.card.id, "context": plain_text(context)}
+    pairs = zip(table.rows, table._shown, strict=False)  # what is shown ends earlier
+    rows, shown = zip(*[(r | now[0], s | now[1]) for r, s in pairs if r["name"] == engine.card.id], strict=True)
+    return Table(rows, shown, "\n".join(engine.loaded.get("notes") or []))
 
 
 def unload(rest: str) -> str:
@@ -136,7 +135,7 @@ def ps(rest: str) -> Table:
         {
             "model": row["model"],
             "state": row["state"],
-            "pid": plain_text(row.get("pid", "")),
+            "pid": str(row.get("pid", "")),
             "memory": size_text(row.get("memory")) + (f" + {size_text(g)} GPU" if (g := row.get("gpu_memory")) else ""),
             "running": plain_text(row.get("running", "")),
             "waiting": plain_text(row.get("waiting", "")),

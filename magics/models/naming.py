@@ -84,7 +84,8 @@ def prefer(rest: str) -> str:
     for word in words:
         if word.lower() not in [k.lower() for k in known]:
             raise BadRequest(
-                f"there is no provider and no place {word!r}.{did_you_mean(word, known)} There are {', '.join(known)}"
+                f"there is no provider and no place {word!r}.{did_you_mean(word, known)} There are {', '.join(known)}; "
+                "a quantisation needs --quant before it"
             )
     if values.get("clear"):
         settings.save("prefer", None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from modelhub.errors import BadRequest
 from modelhub.magics.models.presets import delete_preset
-from modelhub.magics.models.progress_line import ProgressLine
+from modelhub.magics.models.progress import progress
 from modelhub.magics.models.verb import Line, Verb, model_name
 from modelhub.magics.options import Option, parse, parse_around
 from modelhub.magics.table import Table, size_text
@@ -52,11 +52,14 @@ def delete(rest: str) -> str:
     if the_hub.catalog.names_preset(model_name(name, "delete")):
         return delete_preset(name, bool(values.get("yes")))
     card, what = deleting.plan(the_hub.catalog, name)
-    if not values.get("yes") and not _agreed(card, what, name):
+    asked = not values.get("yes")
+    if asked and not _agreed(card, what, name):
         return Line("nothing was deleted")
     removed = deleting.carry_out(the_hub.residency, card, what, bool(values.get("force")))
     files = f"{len(removed)} file{'' if len(removed) == 1 else 's'} and folders" if len(removed) != 1 else "1 file"
-    lines = [f"{card.id} was deleted: {files}, {size_text(what.size)}", *map(str, removed), *what.kept]
+    lines = [f"{card.id} was deleted: {files}, {size_text(what.size)}"]
+    if not asked:  # else they were shown
+        lines += [*map(str, removed), *what.kept]
     return Line("\n".join(lines))
 
 
@@ -70,11 +73,8 @@ def export(rest: str) -> str:
     card = hub().catalog.find(model_name(name, "export"))
     if not path:
         raise BadRequest(f"%models export needs a path behind {name}: a folder, or a file that ends with .zip")
-    line = ProgressLine(f"exporting {card.id}")
-    try:
-        written = copy(card, _path(path), line.show)
-    finally:
-        line.clear()
+    with progress(f"exporting {card.id}") as show:
+        written = copy(card, _path(path), show)
     how = "unzip it into a models home" if written.is_file() else f"type %models import {written}"
     return Line(f"{card.id} was written to {written}; {how} to have it elsewhere")
 

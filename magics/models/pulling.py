@@ -57,8 +57,8 @@ def pull(rest: str) -> Any:
     return _wait(download)
 
 
-def choices_table(offer: Offer) -> Table:
-    """The models of a repository, how each fits, and the one that would be taken."""
+def choices_table(offer: Offer, taken: str = "would be taken") -> Table:
+    """The models of a repository, how each fits, and the one that would be, or is, taken."""
     from modelhub.kernels.catalog.fetching.fit import USUAL_CONTEXT
 
     rows, shown = [], []
@@ -84,15 +84,16 @@ def choices_table(offer: Offer) -> Table:
     beside = f"\nwith {offer.mmproj.name}, {size_text(offer.mmproj.size)}, which makes it see" if offer.mmproj else ""
     free = "" if _compared() else f"; {offer.machine}"
     memory = f"needs: memory with {USUAL_CONTEXT:,} tokens of context{free}"
-    return Table(rows, shown, f"* would be taken: {offer.why}{beside}\n{memory}")
+    return Table(rows, shown, f"* {taken}: {offer.why}{beside}\n{memory}")
 
 
 def _say(offer: Offer) -> None:
-    """Show what there is to choose from, and say what is taken and why."""
+    """Where the user has not chosen: show what there is to choose from, and say what is taken and why."""
+    from modelhub.kernels.catalog.fetching.offer import ASKED
     from modelhub.nbext.live import in_kernel
 
-    if len(offer.choices) > 1 and not _compared():
-        table = choices_table(offer)
+    if len(offer.choices) > 1 and offer.why != ASKED and not _compared():
+        table = choices_table(offer, "is taken")
         if in_kernel():
             from IPython.display import display
 
@@ -203,10 +204,12 @@ def cancel(rest: str) -> Any:
         size = downloads.drop(stopped.offer.id if stopped else name)
         return Line(f"what came of {name}, {size_text(size)}, was deleted")
     assert stopped is not None
-    return Line(
-        f"fetching {stopped.offer.id} was stopped at {size_text(stopped.received)}; "
-        f"%models pull {stopped.offer.asked} goes on from there"
-    )
+    # Those on disk: what came last may not have been told of.
+    came = next((u.received for u in downloads.unfinished() if u.id == stopped.offer.id), 0)
+    again = f"%models pull {stopped.offer.asked}"
+    if not came:
+        return Line(f"fetching {stopped.offer.id} was stopped before anything came; {again} begins anew")
+    return Line(f"fetching {stopped.offer.id} was stopped at {size_text(came)}; {again} goes on from there")
 
 
 def _under_way() -> Table:

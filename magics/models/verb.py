@@ -8,6 +8,7 @@ from typing import Any
 
 from modelhub.errors import BadRequest
 from modelhub.magics.options import Option
+from modelhub.nbext.markdown import displayable
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Line(str):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return str(self)
+        return displayable(self)
 
 
 def model_name(text: str, verb: str) -> str:

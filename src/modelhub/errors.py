@@ -23,8 +23,13 @@ A message says what was expected, what came, and what to type next, in one line.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
+
+# What a terminal would act on and not show: controls, marks that change the direction of text, half characters. Names
+# and what servers say stand in messages.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
 class HubError(Exception):
@@ -32,7 +37,7 @@ class HubError(Exception):
 
     def __init__(self, message: str, **details: Any) -> None:
         """Keep `message`; `details` become attributes for programs to read."""
-        super().__init__(" ".join(message.split()))
+        super().__init__(_UNSEEN.sub(lambda found: ascii(found[0])[1:-1], " ".join(message.split())))
         self.details = details
 
     def __getattr__(self, name: str) -> Any:

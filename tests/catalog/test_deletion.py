@@ -92,14 +92,22 @@ def test_what_another_model_needs_stays(models: Path) -> None:
 
 
 def test_another_name_is_not_the_model(models: Path) -> None:
-    """An alias and a preset are refused with the model's own name: who wants them gone does not mean the model."""
+    """An alias and a preset are refused with what they stand for: who wants them gone does not mean the model."""
     path = small.model(models / "base/base.gguf")
     (models / "base/model.json").write_text(json.dumps({"id": "the-base", "files": ["base.gguf"]}))
     catalog = Catalog()
     catalog.derive("the-base", "mine", {"temperature": 0.5})
     catalog.aliases.set("other", "the-base")
-    for name in ("mine", "other"):
-        with pytest.raises(BadRequest, match=f"{name} is another name for the-base; type %models delete the-base"):
+    catalog.aliases.set("third", "mine")
+    wrong = {
+        "mine": "mine is another name for the-base; type %models delete the-base to delete the model itself",
+        "other": "other is an alias of the-base; type %models alias remove other to have the alias gone, or "
+        "%models delete the-base",
+        "third": "third is an alias of mine; type %models alias remove third to have the alias gone, or "
+        "%models delete mine",
+    }
+    for name, said in wrong.items():
+        with pytest.raises(BadRequest, match=f"^{said}$"):
             deleting.plan(catalog, name)
     assert delete(str(path))[0] == ["base.gguf", "model.json", "base"]
 

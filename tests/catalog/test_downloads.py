@@ -293,7 +293,7 @@ def test_cancelling_what_is_not_on_its_way(hub_stand_in: HubStandIn, downloads: 
         downloads.cancel("x")
     gate = hold(hub_stand_in, HALF)
     downloads.begin(REPOSITORY)
-    with pytest.raises(StateConflict, match=f"Did you mean '{ID}'. On their way are {ID}"):
+    with pytest.raises(StateConflict, match=f"Did you mean '{ID}'. On its way is {ID}"):
         downloads.cancel(ID[:-1])
     downloads.cancel(REPOSITORY)
     gate.set()

@@ -146,3 +146,19 @@ def test_sizes_that_nobody_announced() -> None:
     unknown = listing("m-Q4_0.gguf") | {"files": [{"name": "m-Q4_0.gguf", "size": None}]}
     offer = of_repository(unknown, None, None, [], LARGE)
     assert (offer.size, offer.fit) == (None, None)
+
+
+@pytest.mark.parametrize("size", [-5, "abc", float("inf"), 10**30, True, [1], None])
+def test_sizes_that_are_none(size: Any) -> None:
+    """A server may say anything: what is no size is not known, in the table and in the sum."""
+    said = listing("m-Q4_0.gguf", size=size, gguf={"total": 10**400, "context_length": "long"})
+    offer = of_repository(said, None, None, [], Machine(8 * GB, 8 * GB))
+    assert (offer.size, offer.fit, offer.context) == (None, None, None)
+
+
+@pytest.mark.parametrize("name", ["\u202egguf.m.gguf", "a\u2066/m.gguf", "m\x9b.gguf", "m\ud800.gguf", "m\ufeff.gguf"])
+def test_names_that_show_otherwise(name: str) -> None:
+    """A file whose name turns its direction, steers a terminal or is no text is refused, and the line shows why."""
+    with pytest.raises(DownloadFailed, match="no safe name") as caught:
+        of_repository(listing(name), None, None, [], Machine(8 * GB, 8 * GB))
+    assert str(caught.value).isprintable()

@@ -13,6 +13,7 @@ from modelhub.errors import BadRequest, ImportFailed
 from modelhub.kernels.catalog import importers
 from modelhub.kernels.catalog.card import ModelCard
 from modelhub.kernels.catalog.documents.documents import Document
+from modelhub.kernels.catalog.fetching.fetched import wanted_of
 from modelhub.kernels.catalog.importers import Imported
 from modelhub.kernels.protocol.load_params import load_params
 from modelhub.kernels.protocol.request import ChatRequest
@@ -84,6 +85,18 @@ def test_the_seed_s_model_of_several_files() -> None:
     valid(llava)
     assert (llava.id, llava.state, llava.files) == ("model-llava-v1.5-ggml", "downloadable", ())
     assert (llava.origin, llava.import_format) == ("mys/ggml_llava-v1.5-13b", "default")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "asked"),
+    [("*Q4_K_M*.gguf", "a/b:Q4_K_M"), ("Q8_0*.gguf", "a/b:Q8_0"), ("x*.q2_k.gguf", "a/b:Q2_K"), ("*.gguf", "a/b")],
+)
+def test_a_pattern_for_the_file(tmp_path: Path, pattern: str, asked: str) -> None:
+    """A download_url may be a pattern: the quantisation in it is what is pulled of the repository."""
+    (tmp_path / "m.json").write_text(json.dumps({"origin": "a/b", "download_url": pattern}))
+    (found,) = importers.read(tmp_path / "m.json")
+    (read,) = found.cards
+    assert (read.files, read.download_url, wanted_of(read)) == ((), pattern, asked)
 
 
 def test_the_seed_s_remote_model() -> None:

@@ -41,6 +41,27 @@ def test_localai() -> None:
     assert any("line 21: template" in n for n in found.notes)
 
 
+@pytest.mark.parametrize(
+    ("document", "used"),
+    [
+        ("name: a\nparameters: {model: tiny-chat}\ntemplate:\n  chat: chat.jinja\n", True),
+        ("name: a\nparameters: {model: tiny-chat}\ntemplate:\n  chat: '{% for m in messages %}x{% endfor %}'\n", True),
+        ("registration: {model: a}\nlocal_paths: {model: tiny-chat, template: chat.jinja}\n", True),
+        ("name: a\nparameters: {model: tiny-chat}\ntemplate:\n  chat: '{{.Input}}'\n", False),
+        ("registration: {model: a}\nlocal_paths: {model: tiny-chat, template: chat.tmpl}\n", False),
+        ("registration: {model: a}\nlocal_paths: {model: tiny-chat, template: ../chat.jinja}\n", False),
+    ],
+)
+def test_a_template_that_is_jinja_s_is_used(tmp_path: Path, document: str, used: bool) -> None:
+    """LocalAI's documents bring a Jinja template along, as text or as a file beside them; any other is a note."""
+    (tmp_path / "chat.jinja").write_text("{% for m in messages %}x{% endfor %}")
+    (tmp_path / "a.yaml").write_text(document)
+    (found,) = importers.read(tmp_path / "a.yaml")
+    load = preset_of(found.presets[0]).load
+    assert load == ({"chat_template": "{% for m in messages %}x{% endfor %}"} if used else {})
+    assert any("template" in note and ("became the chat" in note) == used for note in found.notes)
+
+
 def test_the_registrations_of_the_localai_seed() -> None:
     """Both YAML files become presets under one name for two endpoints; the words no and on stay keys."""
     chat = preset_of(one("gpt-3.5-turbo-chat.yaml").presets[0])

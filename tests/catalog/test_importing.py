@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from modelhub.errors import BadRequest, ImportFailed, ModelFileError, StateConflict, StoreFailed
+from modelhub.kernels.catalog.catalog import Catalog
 from modelhub.kernels.hub import Hub
 from modelhub.kernels.providers.keys import KeyStore
 
@@ -202,3 +206,66 @@ def test_a_key_goes_to_the_key_store_and_nowhere_else(
     with pytest.raises(StateConflict) as conflict:
         hub.import_models(path)
     assert CANARY not in str(conflict.value)
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from modelhub.errors import StoreFailed
+from modelhub.kernels.hub import Hub
+
+hub = Hub()
+limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))
+try:
+    hub.import_models(sys.argv[1])
+except StoreFailed as error:
+    print(str(error).count(chr(10)), "cannot be written" in str(error))
+print(sorted(str(p) for p in Path(sys.argv[2]).rglob("*") if p.name != "index.json"))
+resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+print(hub.import_models(sys.argv[1]).rows[0]["name"])
+hub.close()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files cannot be limited there")
+def test_nothing_is_left_where_no_card_can_be_written(home: Path, mine: Path) -> None:
+    """On a disk that takes no more, a link that was made is taken away again, and later the import works."""
+    ran = subprocess.run(
+        [sys.executable, "-c", FULL, str(mine / "weights.gguf"), str(home)], capture_output=True, text=True, timeout=60
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines() == ["0 True", str([str(home / "models")]), "local/weights"]
+
+
+KILLED = """
+import os, signal, sys
+from modelhub.kernels.hub import Hub
+
+Hub().import_models(sys.argv[1], copy=True, progress=lambda part: os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL there")
+def test_a_copy_of_a_kernel_that_was_killed_is_in_nobodys_way(hub: Hub, home: Path, mine: Path) -> None:
+    """What a killed kernel left of a copy is no model, and the same import works afterwards."""
+    source = mine / "weights.gguf"
+    ran = subprocess.run([sys.executable, "-c", KILLED, str(source)], timeout=60, check=False)
+    assert ran.returncode == -9
+    assert [p.name for p in (home / "models").rglob("*") if p.is_file()] == [".weights.gguf.part"]
+    assert [c.id for c in Catalog().cards()] == ["tiny-chat"]
+    hub.import_models(source, copy=True)
+    assert sorted(p.name for p in (home / "models").rglob("*") if p.is_file()) == ["model.json", "weights.gguf"]
+    assert (home / "models" / "weights" / "weights.gguf").read_bytes() == source.read_bytes()
+
+
+def test_a_folder_that_may_not_be_looked_into(hub: Hub, mine: Path) -> None:
+    """It is one line that says so."""
+    mine.chmod(0)
+    try:
+        if os.access(mine, os.R_OK):
+            pytest.skip("root may look into every folder")
+        with pytest.raises(ImportFailed, match=r"cannot look into .*: Permission denied"):
+            hub.import_models(mine)
+    finally:
+        mine.chmod(0o700)

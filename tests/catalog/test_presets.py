@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,39 @@ def test_the_document_of_localai_is_a_preset(folder: Path) -> None:
         "x_modelhub": {"top_k": 40, "roles": {"user": "### Human:"}},
     }
     assert any("template 'chat.tmpl' is not used" in w for w in named.warnings)
+
+
+JINJA = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }};{% endfor %}"
+
+
+@pytest.mark.parametrize("key", ["template", "chat_template"])
+def test_a_template_is_a_text_or_a_file_beside_it(folder: Path, key: str) -> None:
+    """A preset's template is Jinja, in it or in a file beside it, which may change; one of Go's is noted and left."""
+    start = "name: a\nlocal_settings:\n  model: tiny-chat\n"
+    (folder / "a.yaml").write_text(f"{start}  {key}: chat.jinja\n")
+    (folder / "chat.jinja").write_text(JINJA)
+    catalog = Catalog()
+    assert catalog.resolve("a").load == {"chat_template": JINJA}
+    (folder / "chat.jinja").write_text(JINJA + "!")
+    assert catalog.resolve("a").load == {"chat_template": JINJA + "!"}
+    (folder / "a.yaml").write_text(f"{start}  {key}: {json.dumps(JINJA)}\n")
+    named = catalog.resolve("a")
+    assert (named.load, named.warnings) == ({"chat_template": JINJA}, ())
+    for name in ("../chat.jinja", "/etc/chat.jinja", "missing.jinja"):
+        (folder / "a.yaml").write_text(f"{start}  {key}: {name}\n")
+        assert catalog.preset("a") is None
+        (problem,) = catalog.preset_files.problems
+        assert problem.startswith(f"{folder / 'a.yaml'}, line 4: local_settings.{key}: ")
+
+
+def test_a_template_of_go_s_is_not_used(folder: Path) -> None:
+    """What another language wrote is said and left out; two names of one thing are refused."""
+    start = "name: a\nlocal_settings:\n  model: tiny-chat\n"
+    (folder / "a.yaml").write_text(start + '  template: "{{.Input}}\\n### Response:"\n')
+    named = Catalog().resolve("a")
+    assert named.load == {} and "it is none of Jinja's" in named.warnings[0]
+    with pytest.raises(BadRequest, match="another name of chat_template"):
+        preset_of({"name": "a", "local_settings": {"model": "b", "template": JINJA, "chat_template": JINJA}})
 
 
 def test_yaml_1_2_and_toml(folder: Path) -> None:

@@ -109,6 +109,13 @@ def test_a_long_context_is_cut_and_said(own_hub: Hub, tmp_path: Path) -> None:
     assert loaded(own_hub, path, context=1024)["notes"] == []
 
 
+def test_a_context_beyond_what_it_was_trained_for_is_said(own_hub: Hub, wide_gguf: Path) -> None:
+    """A model may be given more context than it was trained for; one line says what that is worth."""
+    (note,) = loaded(own_hub, wide_gguf, context=1024)["notes"]
+    assert note == "context 1,024: it was trained for 512, and answers beyond that are worth little"
+    assert loaded(own_hub, wide_gguf, context=1024, rope_freq_scale=0.5)["notes"] == []
+
+
 def test_a_context_that_cannot_fit_is_refused(own_hub: Hub, wide_gguf: Path) -> None:
     """A context greater than the memory is one line with what would fit; the next question loads it as it was."""
     loaded(own_hub, wide_gguf, context=256)

@@ -53,6 +53,14 @@ def test_names_of_conversations_and_formats(room: Kernel) -> None:
     assert set(room.complete("%%chat --format ")) == {"md", "text", "json", "code", "raw"}
 
 
+def test_fields_behind_o(room: Kernel) -> None:
+    """Behind -o stand the fields of a request that it sets, and no others."""
+    assert room.complete("%%chat -t 0 -o repeat") == ["repeat_last_n=", "repeat_penalty="]
+    fields = room.complete("%chat -o ")
+    assert {"logit_bias=", "top_k=", "suppress="} < set(fields)
+    assert not {"model=", "messages=", "x_modelhub=", "model_options="} & set(fields)
+
+
 def test_verbs_of_models(room: Kernel) -> None:
     """%models offers its verbs, then models and the flags of the verb."""
     assert set(room.complete("%models ")) == set(VERBS) > {"pull", "derive"}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from modelhub.errors import BadRequest
+from modelhub.errors import BadRequest, EngineMissing
 from modelhub.kernels import settings
 from modelhub.kernels.catalog.states import State
 from modelhub.kernels.hub import Hub
 from modelhub.magics.models import run
+from modelhub.magics.models.verb import Line
 
 
 @pytest.fixture
@@ -37,6 +39,31 @@ def test_words_states_and_places_narrow_the_list(models: Path) -> None:
     assert names("list --state downloaded pear") == ["pear"]
     assert names("list --state running") == []
     assert repr(run("list plum")) == "no model fits plum; type %models to see all"
+
+
+def test_show_tells_where_each_default_comes_from(models: Path) -> None:
+    """The user's options and the preset stand behind the fields they set; aliases and a template are told too."""
+    run("options tiny-chat temperature 0.7 top_k 5")
+    run("derive tiny-chat --as brief -t 0 -o min_p=0.1")
+    run("alias b brief")
+    facts = {row["what"]: row["value"] for row in run("show brief")}
+    assert facts["request defaults"] == {"temperature": 0.0, "top_k": 5, "min_p": 0.1}
+    assert facts["defaults from"] == {
+        "temperature": "preset brief", "top_k": "options of tiny-chat", "min_p": "preset brief"
+    }  # fmt: skip
+    assert facts["aliases"] == ["b"] and facts["chat template"] == "in the file"
+    (models / "t.jinja").write_text("{% for m in messages %}{{ m.content }}{% endfor %}")
+    run(f"derive tiny-chat --as plain --chat-template {models / 't.jinja'}")
+    plain = {row["what"]: row["value"] for row in run("show plain")}
+    assert plain["chat template"] == "the load parameter chat_template" and "aliases" not in plain
+
+
+def test_fields_of_a_remote_model_are_not_known(models: Path) -> None:
+    """`show --params` of a model that nothing here asks says so, and does not give the local engine's table."""
+    (models / "far.json").write_text(json.dumps({"id": "far", "source_url": "https://example.com/v1", "engine": "api"}))
+    assert run("show far")
+    with pytest.raises(EngineMissing, match="remote providers are not asked yet"):
+        run("show far --params")
 
 
 def test_a_wrong_state_is_one_line() -> None:
@@ -69,3 +96,12 @@ def test_the_list_object(models: Path, hub: Hub) -> None:
     assert hub.models("running")["data"] == [i for i in listed["data"] if i["state"] == "running"]
     with pytest.raises(BadRequest, match=r"state must be one of all, remote, .*; got 'ready'"):
         hub.models("ready")
+
+
+def test_words_in_a_note_move_nothing(models: Path) -> None:
+    """What was typed stands in the line below a table without controls and marks of direction, as text and as HTML."""
+    table = run("list \x1b[31mplum\u202e<b>")
+    assert repr(table) == "no model fits [31mplum<b>; type %models to see all"
+    html = table._repr_html_()
+    assert "\x1b" not in html and "\u202e" not in html and "<b>" not in html
+    assert repr(Line("kept in /tmp/\x1b[31m\u202ehome")) == "kept in /tmp/[31mhome"

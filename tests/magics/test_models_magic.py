@@ -115,7 +115,7 @@ def test_a_cut_context_is_said(room: Kernel, tmp_path: Path) -> None:
     path = write(tmp_path / "endless.gguf", Shape(layers=16, width=256, heads=4, kv_heads=4, context=1 << 26))
     shown = room.run(f"%models load {path} --slots 1")
     assert re.search(r"\ncontext [\d,]+ of 67,108,864: what fits in memory$", shown.text), shown.text
-    assert "what fits in memory" in shown.outputs[0]["text/html"]
+    assert "what fits in memory" in shown.outputs[-1]["text/html"]
     assert "what fits" not in room.run(f"%models load {path} -c 512").text
     room.run(f"%models unload {path}")
 

@@ -125,7 +125,7 @@ def test_a_preset_is_deleted_and_its_model_stays(room: Kernel) -> None:
     assert "gone is a preset, in " in asked
     assert "%models delete gone --yes" in asked
     assert room.run("%models alias g gone").ok
-    assert "another name for" in room.run("%models delete g --yes").error
+    assert "g is an alias of gone; type %models alias remove g" in room.run("%models delete g --yes").error
     said = room.run("%models delete gone --yes").text
     path = Path(said.rpartition(": ")[2])
     assert path.name == "gone.yaml"

@@ -317,7 +317,7 @@ def test_a_document_s_model_is_pulled_by_its_name(start: Start, hub: HubStandIn,
         '"parameters": {"init": {"user_prompt": "U: ", "ai_prompt": "A: "}}}'
     )
     assert "downloadable" in kernel.run(f"%models import {document}").text
-    assert "type %models pull " in kernel.run("%%chat -m mine\nHi").error
+    assert kernel.run("%%chat -m mine\nHi").error.endswith("its file is not here: type %models pull mine")
     assert kernel.run("%models pull mine").ok
     assert kernel.run("import modelhub\nr = modelhub.chat('Hi', model='mine', max_tokens=2)\nr.text()").ok
     assert kernel.value("r.debug['prompt']").endswith("U: Hi\\nA: '")

@@ -62,7 +62,7 @@ def test_it_goes_on_with_a_conversation(parrots: Kernel) -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ("-o wrods=3", "'wrods'. Did you mean 'words'"),
+        ("-o wrods=3", "'wrods'. Did you mean 'words' or 'roles'? The model's own options are words, seed"),
         ("-o words=0", "parrot: option words: should be a whole number, 1 to 1000; got 0"),
         ("-o words=many", "parrot: option words: should be a whole number, 1 to 1000; got 'many'"),
         ("-t 0.3", "temperature=0.3 is not supported by parrot: its options are words, seed"),

@@ -9,7 +9,7 @@ from typing import Any
 import llm
 import pytest
 
-from modelhub.errors import BadRequest, PluginFailed
+from modelhub.errors import BadRequest, ModelNotFound, PluginFailed
 from modelhub.kernels.hub import Hub
 from modelhub.kernels.plugins.installed import Plugins
 from modelhub.kernels.plugins.llm_bridge import Bridged
@@ -61,6 +61,13 @@ def test_listed_are_those_that_can_be_asked(theirs: Plugins, monkeypatch: pytest
     (tmp_path / "llm" / "keys.json").write_text('{"nowhere": "y"}')
     assert {o.name for o in theirs.offers()} == free | {"llm/locked"}
     assert [p.problems for p in theirs.plugins() if p.name == "llm"] == [[]]
+
+
+def test_a_name_of_nobody_s_gets_this_machine_s_first(ask: Callable[..., Any], hub: Hub) -> None:
+    """Where no model has the name, those of this machine are told before the many that plugins bring."""
+    hub.catalog.derive("tiny-chat", "mine")
+    with pytest.raises(ModelNotFound, match="There are tiny-chat, mine, broken, crowded"):
+        hub.catalog.find("nothing-like-it")
 
 
 def test_newer_plugins_hear_the_whole_conversation(ask: Callable[..., Any]) -> None:

@@ -60,6 +60,13 @@ SEED = [
 ]
 
 
+def test_the_error_names_the_option() -> None:
+    """`.param` is the name of the first option at fault, as with a field of a request."""
+    with pytest.raises(BadRequest) as raised:
+        Foo().options(id="1", score="much", keywords=[])
+    assert raised.value.param == "score"
+
+
 @pytest.mark.parametrize(("given_", "shown"), SEED)
 def test_the_three_that_are_accepted(given_: dict[str, Any], shown: str) -> None:
     """The first three examples of the document print what they print there, also from a list of pairs."""

@@ -10,6 +10,7 @@ import pytest
 
 from modelhub.errors import BadRequest
 from modelhub.kernels.protocol.load_params import LOAD_NAMES
+from modelhub.kernels.protocol.merging import normal
 from modelhub.kernels.protocol.request import ChatRequest, Extension
 
 # OpenAI's OpenAPI document 2.3.0 (2026-08-21), the request of POST /chat/completions, with a value for each field;
@@ -188,6 +189,14 @@ def test_extension_names_may_stand_flat_or_nested() -> None:
     both = make(top_k=5, x_modelhub={"top_k": 3, "min_p": 0.1})
     assert both.x_modelhub == Extension(top_k=5, min_p=0.1)
     assert str(refusal(x_modelhub="top_k=5")) == "x_modelhub must be a dict; got str"
+
+
+def test_the_extension_s_other_name() -> None:
+    """LocalAI's name for the extension is read as ours; both at once are refused."""
+    assert make(**{"x-localai-extensions": {"top_k": 3}}) == make(x_modelhub={"top_k": 3})
+    assert normal({"x-localai-extensions": {"top_k": 3}}) == {"x_modelhub": {"top_k": 3}}
+    both = {"x_modelhub": {}, "x-localai-extensions": {}}
+    assert str(refusal(**both)) == "x-localai-extensions is another name of x_modelhub; say one of them"
 
 
 def test_unset_is_not_a_value() -> None:

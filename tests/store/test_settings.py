@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,3 +65,35 @@ def test_the_default_model_outlives_the_kernel(random_gguf: Path) -> None:
     assert hub.default_model == str(random_gguf)
     hub.set_default("tiny-chat")
     assert Hub().default_model == "tiny-chat"
+
+
+WRITER = """
+import sys
+from modelhub.kernels import settings
+from modelhub.kernels.catalog.aliases import Aliases
+for number in range(40):
+    settings.save(f"{sys.argv[1]}-{number}", number)
+    Aliases().set(f"{sys.argv[1]}-{number}", "tiny-chat")
+"""
+
+
+def test_kernels_that_write_at_once_all_have_their_way(home: Path) -> None:
+    """Settings and aliases of several kernels, written at the same time, are all there afterwards."""
+    kernels = [subprocess.Popen([sys.executable, "-c", WRITER, name]) for name in "abc"]
+    assert [kernel.wait(60) for kernel in kernels] == [0, 0, 0]
+    expected = {f"{name}-{number}" for name in "abc" for number in range(40)}
+    assert set(json.loads((home / "settings.json").read_text())) == expected
+    assert set(json.loads((home / "aliases.json").read_text())) == expected
+
+
+def test_settings_too_deep_to_read_are_none(home: Path) -> None:
+    """A file of nothing but brackets is no settings."""
+    home.mkdir()
+    (home / "settings.json").write_text("[" * 200_000)
+    assert settings.load("a") is None
+
+
+def test_a_home_of_nobody_is_a_folder_of_that_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MODELHUB_HOME with the ~name of a user there is not is a folder called so, below the current one."""
+    monkeypatch.setenv("MODELHUB_HOME", "~nobody-of-that-name/x")
+    assert settings.home() == Path.cwd() / "~nobody-of-that-name" / "x"

@@ -19,6 +19,7 @@ from modelhub.kernels.catalog.fetching.hugging_face import RemoteFile, Wanted, w
 from modelhub.kernels.catalog.fetching.offer import Offer
 from modelhub.kernels.catalog.fetching.safe_names import plain
 from modelhub.kernels.catalog.fetching.unfinished import Unfinished, unfinished
+from modelhub.kernels.catalog.importers.secrets import without_keys_in_addresses
 from modelhub.kernels.catalog.names import preferred_quantisations
 from modelhub.kernels.catalog.states import State, step
 from modelhub.kernels.waiting import Growing
@@ -152,7 +153,12 @@ class Download(Growing):
             "repository": of.repository,
             "commit": of.commit,
             "files": files,
-            "card": {"origin": of.origin, "download_url": first.url, "licence": of.licence, "source": "models home"},
+            "card": {
+                "origin": of.origin,
+                "download_url": _shown(first.url),
+                "licence": of.licence,
+                "source": "models home",
+            },
         }
 
     def _progress(self, told: dict[str, Any]) -> None:
@@ -228,7 +234,8 @@ class Downloads:
         found = self.find(name)
         if found is None:
             ids = [d.offer.id for d in self.active()]
-            there = f"on their way are {', '.join(ids)}" if ids else "nothing is on its way"
+            begin = "on its way is" if len(ids) == 1 else "on their way are" if ids else "nothing is on its way"
+            there = " ".join([begin, ", ".join(ids)]).rstrip()
             raise StateConflict(f"{name} is not being fetched.{did_you_mean(name, ids)} {there[0].upper()}{there[1:]}")
         found.cancel()
         return found
@@ -287,7 +294,10 @@ def card_of_offer(of: Offer, state: str, part: float | None = None, problem: str
     """The card of a model that is not here yet. part: how much is, 0 to 1. problem: why it could not be fetched."""
     files = tuple(
         ModelFile(
-            role="mmproj" if f is of.mmproj else "shard" if n else "model", url=f.url, size=f.size, sha256=f.sha256
+            role="mmproj" if f is of.mmproj else "shard" if n else "model",
+            url=_shown(f.url),
+            size=f.size,
+            sha256=f.sha256,
         )
         for n, f in enumerate(of.files)
     )
@@ -300,10 +310,15 @@ def card_of_offer(of: Offer, state: str, part: float | None = None, problem: str
         context_length=of.context,
         licence=of.licence,
         origin=of.origin,
-        download_url=_addressed(of.chosen.files[0], of).url,
+        download_url=_shown(_addressed(of.chosen.files[0], of).url),
         description=problem,
         metadata={} if part is None else {"modelhub": {"part": round(part, 3)}},
     )
+
+
+def _shown(url: str | None) -> str | None:
+    """An address as a card has it: without the keys in it."""
+    return None if url is None else without_keys_in_addresses(url)
 
 
 def _addressed(file: RemoteFile, of: Offer) -> RemoteFile:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import PurePath, PurePosixPath
 
 from modelhub.kernels.catalog.card import ModelCard
+from modelhub.kernels.catalog.ids import quantisation
 from modelhub.kernels.catalog.importers.building import repository
 from modelhub.kernels.catalog.places.layouts import Found
 from modelhub.kernels.catalog.states import State
@@ -16,7 +18,18 @@ def wanted_of(card: ModelCard) -> str | None:
     """What `%models pull` is asked for a model that is not here: the address of its file, or its repository."""
     if card.engine != "llamacpp" or card.path is not None or card.state in (State.DOWNLOADING, State.FAILED):
         return None
-    return next((f.url for f in card.files if f.role == "model" and f.url), None) or repository(card.origin)
+    if url := next((f.url for f in card.files if f.role == "model" and f.url), None):
+        return url
+    repo, quant = repository(card.origin), _quantisation(card)
+    return f"{repo}:{quant}" if repo and quant else repo
+
+
+def _quantisation(card: ModelCard) -> str | None:
+    """The quantisation of a file that a document names by a pattern, as `*Q4_K_M*.gguf`."""
+    if "*" not in (card.download_url or ""):
+        return None
+    parts = re.split(r"\*|\.gguf$", card.download_url or "", flags=re.IGNORECASE)
+    return next((quant for part in parts if (quant := quantisation(part.strip("-._")))), None)
 
 
 def join_fetched(found: Sequence[Found]) -> list[Found]:
@@ -45,5 +58,7 @@ def _same(wanted: ModelCard, cards: Iterable[ModelCard]) -> ModelCard | None:
         if url is not None and card.download_url == url:
             return card
         if origin is not None and card.origin == origin and name in (None, PurePath(card.path or "").name):
+            if url is None and (_quantisation(wanted) or card.quantisation) != card.quantisation:
+                continue
             return card
     return None

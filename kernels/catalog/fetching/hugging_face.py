@@ -12,8 +12,10 @@ from urllib.parse import unquote, urlsplit
 from modelhub.errors import BadRequest, DownloadFailed, did_you_mean
 from modelhub.kernels.catalog.fetching import well_known
 from modelhub.kernels.catalog.fetching.safe_names import safe_path
+from modelhub.kernels.catalog.importers.secrets import without_keys_in_addresses
 from modelhub.kernels.protocol.request import short
 
+LARGEST = 1 << 60  # bytes that a file may be said to have
 HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
 
 # Beside Q4_K_M, which costs little quality for a third of the size of F16 (llama.cpp, tools/quantize/README.md), those
@@ -94,14 +96,15 @@ def wanted(text: str, quant: str | None = None) -> Wanted:
 
 def _address(text: str, quant: str | None) -> Wanted:
     """An address: of a repository's page, of a file in it, or of a file elsewhere."""
+    shown = short(without_keys_in_addresses(text))
     try:
         parts = urlsplit(text)
         host = parts.hostname or ""
         _ = parts.port
     except ValueError as error:
-        raise BadRequest(f"the address {short(text)} cannot be read ({error})") from None
+        raise BadRequest(f"the address {shown} cannot be read ({error})") from None
     if not host:
-        raise BadRequest(f"the address {short(text)} names no host")
+        raise BadRequest(f"the address {shown} names no host")
     endpoint = urlsplit(os.environ.get("HF_ENDPOINT", "")).netloc
     path = [unquote(p) for p in parts.path.split("/") if p]
     if parts.netloc != endpoint and host not in HOSTS:
@@ -112,7 +115,7 @@ def _address(text: str, quant: str | None) -> Wanted:
         or any(".." in p for p in (name[0], *path[1:]))
         or path[0] in {"datasets", "spaces", "collections"}
     ):
-        raise BadRequest(f"{short(text)} is no page of a model; it should be as https://{HOSTS[0]}/owner/repo")
+        raise BadRequest(f"{shown} is no page of a model; it should be as https://{HOSTS[0]}/owner/repo")
     kind, revision, inside = (path[2] if len(path) > 2 else ""), (path[3] if len(path) > 3 else None), path[4:]
     if kind in {"resolve", "blob"} and inside:
         return Wanted(name[0], quant, revision, "/".join(safe_path("/".join(inside), name[0])))
@@ -126,7 +129,10 @@ def files_of(listing: Mapping[str, Any]) -> list[RemoteFile]:
         name = str(entry["name"])
         if name.lower().endswith(".gguf"):
             safe_path(name, listing["repository"])
-            found.append(RemoteFile(name, entry.get("size"), entry.get("sha256"), entry.get("git")))
+            size = entry.get("size")
+            known = size if type(size) is int and 0 <= size < LARGEST else None  # what a server says may be anything
+            hashes = (None if h is None else str(h) for h in (entry.get("sha256"), entry.get("git")))
+            found.append(RemoteFile(name, known, *hashes))
     return found
 
 

@@ -21,16 +21,19 @@ from modelhub.kernels.catalog.fetching.hugging_face import (
     rank,
 )
 from modelhub.kernels.catalog.fetching.safe_names import plain
+from modelhub.kernels.catalog.importers.secrets import without_keys_in_addresses
 from modelhub.kernels.protocol.request import short
+
+ASKED = "it was asked for"
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What `begin` would fetch.
 
-    origin: `owner/repo`, or an address. choices: the models there are. chosen: the one that is taken; why: the reason,
-    in words. fits: how each choice fits, None where its size is not known. mmproj: the file beside it that makes it
-    see. folders: where it will lie below the models home.
+    origin: `owner/repo`, or an address, without the keys in it. choices: the models there are. chosen: the one that
+    is taken; why: the reason, in words. fits: how each choice fits, None where its size is not known. mmproj: the
+    file beside it that makes it see. folders: where it will lie below the models home.
     """
 
     origin: str
@@ -107,10 +110,10 @@ def of_repository(
             f"{name.partition('/')[2]}"
         )
     parameters = listing["gguf"].get("total")
-    count = parameters if type(parameters) is int and parameters > 0 else None
+    count = parameters if type(parameters) is int and 0 < parameters < 10**15 else None
     fits = {c.label: None if c.size is None else fit.fit(c.size, machine, count) for c in found}
     if file or quant:
-        chosen, why = named_choice(found, file or quant or "", name), "it was asked for"
+        chosen, why = named_choice(found, file or quant or "", name), ASKED
     else:
         chosen, why = choose(found, fits, list(preferred))
     context = listing["gguf"].get("context_length")
@@ -132,16 +135,16 @@ def of_repository(
 
 def of_address(url: str, probed: dict[str, Any], machine: Machine) -> Offer:
     """The offer of one file at an address."""
-    file = RemoteFile(probed["name"], probed["size"], url=url)
+    file, shown = RemoteFile(probed["name"], probed["size"], url=url), without_keys_in_addresses(url)
     choice = choices([file])
     if not choice:
         raise DownloadFailed(
-            f"{url} is no model by itself ({file.name}): it is one part of a split one, or belongs beside one. Give "
+            f"{shown} is no model by itself ({file.name}): it is one part of a split one, or belongs beside one. Give "
             "the repository, as owner/repo, to fetch all of it"
         )
     only = choice[0]
     fits = {only.label: None if only.size is None else fit.fit(only.size, machine)}
-    return Offer(url, (only,), only, "it was asked for", fits, machine)
+    return Offer(shown, (only,), only, ASKED, fits, machine)
 
 
 def choose(found: list[Choice], fits: dict[str, Fit | None], preferred: list[str]) -> tuple[Choice, str]:

@@ -10,7 +10,9 @@ from modelhub.kernels.protocol.request import short
 LONGEST = 200  # bytes of one name; file systems take 255, and parts have a suffix
 
 _DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\.|$)")
-_WRONG = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|]')
+_WRONG = re.compile(  # controls, what systems keep for themselves, marks of direction, half characters
+    r'[\x00-\x1f\x7f-\x9f\\:*?"<>|\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]'
+)
 
 
 def safe_path(name: str, whence: str) -> tuple[str, ...]:

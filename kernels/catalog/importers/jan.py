@@ -90,7 +90,7 @@ def _local(
     said = fields.text("download_url")
     own = {}
     files: list[ModelFile] = []
-    if said or source:
+    if (said or source) and not (said and "*" in said):  # a pattern names a file of the origin once it is pulled
         key = "download_url" if said else "source_url"
         files.append(building.file_of(fields, said or source or "", "model", key, origin=origin, noted=False))
     origin = origin or building.repository(source)

@@ -8,7 +8,9 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any
 
+from modelhub.errors import BadRequest
 from modelhub.kernels.catalog.card import ModelCard, ModelFile
+from modelhub.kernels.catalog.chat_templates import template_of
 from modelhub.kernels.catalog.documents.documents import Document
 from modelhub.kernels.catalog.headers.splits import stem_of
 from modelhub.kernels.catalog.ids import clean
@@ -52,10 +54,7 @@ def localai(document: Document, headers: bool = True) -> Imported:
         card = building.local_card(fields, ident, [file, *others], headers, import_format="localai")
     base = file.path if file is not None and file.path else card.name if card else clean(stem_of(model or ""))
     system = fields.text("system_prompt")
-    if (template := fields.take("template")) not in (None, {}):
-        fields.note("is for Go's templates and is kept only; the chat template in the model's file is used", "template")
-        fields.put_back("template")
-    del template
+    load = {**load_settings(parameters), **load_settings(fields)} | _template(fields, "chat")
     extension = {"cutstrings": fields.texts("cutstrings"), "roles": fields.take("roles")}
     description = fields.text("description", "usage")
     request = building.deep(request_settings(fields), request_settings(parameters))
@@ -63,7 +62,6 @@ def localai(document: Document, headers: bool = True) -> Imported:
         request = with_extension(request, **extension)
     else:
         request = with_extension(request, cutstrings=extension["cutstrings"])
-    load = {**load_settings(parameters), **load_settings(fields)}
     metadata = kept(fields, parameters, description=description, origin=document.label)
     made = preset(name, base, load=load, request=request, system=system, metadata=metadata)
     return Imported([card] if card else [], [made], notes=notes)
@@ -87,14 +85,33 @@ def apiv2(document: Document, headers: bool = True) -> Imported:
     if backend not in building.LOCAL:
         local.note(f"{short(backend)} is not here: models are run by llama.cpp, whatever is named", "backend")
         local.put_back("backend")
-    if local.text("template"):
-        local.note("is for Go's templates and is kept only; the chat template in the model's file is used", "template")
-        local.put_back("template")
-    load, request = load_settings(local), request_settings(defaults)
+    load = load_settings(local) | _template(local)
+    request = request_settings(defaults)
     system = fields.text("system")
     metadata = kept(fields, registration, local, defaults, origin=document.label)
     made = preset(name, base, endpoint=endpoint, load=load, request=request, system=system, metadata=metadata)
     return Imported(presets=[made], notes=notes)
+
+
+def _template(fields: Fields, part: str = "") -> dict[str, Any]:
+    """The load parameter of `template`, or of its part, where that is Jinja's; one of Go's is kept and noted."""
+    said = fields.take("template")
+    wanted = said.get(part) if isinstance(said, dict) else said
+    if said in (None, "", {}):
+        return {}
+    why, text = "is for Go's templates and is kept only; the chat template in the model's file is used", None
+    if isinstance(wanted, str):
+        path = fields.document.path
+        try:
+            text = template_of(wanted, path.absolute().parent if path is not None else None)
+        except BadRequest as error:
+            why = f"is left out: {error}"
+    if text is None:
+        fields.note(why, "template")
+        fields.put_back("template")
+        return {}
+    fields.note("became the chat template, in place of the one in the model's file", "template")
+    return {"chat_template": text}
 
 
 def _downloads(fields: Fields) -> list[ModelFile]:

@@ -20,7 +20,11 @@ _LOOKS = re.compile(
     r"(?:sk|pk|rk)-[\w-]{16,}|hf_\w{16,}|AIza[\w-]{20,}|gsk_\w{16,}|xai-\w{16,}|gh[pousr]_\w{20,}|nvapi-[\w-]{16,}"
     r"|(?i:bearer)\s+[\w.~+/=-]{8,}"
 )
-_IN_ADDRESS = re.compile(r"(?<=://)[^/\s@]+@|(?i:(?<=[?&])(?:api[-_]?key|key|token|access_token|sig|code)=([^&\s#]+))")
+# A name and a password before the host, and what signs an address: also of links to stores, which are good for a while.
+_IN_ADDRESS = re.compile(
+    r"(?<=://)[^/\s?#]+@|(?i:(?<=[?&])(?:api[-_]?key|key|(?:\w+[-_])?token|sig|code|password|secret|signature"
+    r"|x-(?:amz|goog)-(?:signature|credential|security-token))=([^&\s#]+))"
+)
 _STANDS_FOR = re.compile(
     r"\$\{?\w+\}?|<.*>|\{.*\}|\[.*\]|x{3,}|\*+|\.+|(?i:your.*|.*your[-_ ]?(?:api[-_ ]?)?key.*|none|null)"
 )
@@ -63,12 +67,20 @@ def _without(value: Any, place: Place, found: list[tuple[Place, str]], secret: b
     if "://" in value and (match := _IN_ADDRESS.search(value)):
         if match[1] and not _STANDS_FOR.fullmatch(match[1]):
             found.append((place, match[1]))
-        return re.sub(r"[?&]+(?=[?&#]|$)", "", _IN_ADDRESS.sub("", value))
+        return without_keys_in_addresses(value)
     return _LOOKS.sub("…", value) if _LOOKS.search(value) else value
 
 
 def _is_key(value: Any) -> bool:
     return isinstance(value, str) and _PLAIN_KEY.fullmatch(value.strip()) is not None
+
+
+def without_keys_in_addresses(text: str) -> str:
+    """An address, or a text with addresses, as it can be shown and kept: no password, no token, no signature in it."""
+    if not _IN_ADDRESS.search(text):
+        return text
+    left = re.sub(r"([?&])[?&]+", r"\1", _IN_ADDRESS.sub("", text))
+    return re.sub(r"[?&]+(?=[#\s]|$)", "", left)
 
 
 def without_keys(data: Any) -> Any:

@@ -96,8 +96,11 @@ def all_places() -> list[Place]:
 
 def user_folders() -> list[str]:
     """The folders that the user has named, absolute, in the order they were named in."""
-    found = settings.load(FOLDERS)
-    return [f for f in found if isinstance(f, str) and Path(f).is_absolute()] if isinstance(found, list) else []
+    return _named(settings.load(FOLDERS))
+
+
+def _named(saved: Any) -> list[str]:
+    return [f for f in saved if isinstance(f, str) and Path(f).is_absolute()] if isinstance(saved, list) else []
 
 
 def _by_claim(found: Found) -> tuple[bool, bool, int]:
@@ -120,9 +123,7 @@ def add_folder(path: Path) -> None:
         raise BadRequest(
             f"{path} holds the models home, or is in it, where models are found anyway; name another folder"
         )
-    known = user_folders()
-    if str(path) not in known:
-        settings.save(FOLDERS, [*known, str(path)])
+    settings.change(FOLDERS, lambda saved: [*(known := _named(saved)), *([] if str(path) in known else [str(path)])])
 
 
 def remove_folder(path: Path) -> None:
@@ -130,7 +131,7 @@ def remove_folder(path: Path) -> None:
     known, path = user_folders(), Path(os.path.normpath(path))
     if str(path) not in known:
         raise BadRequest(f"{path} is not among the folders that were added; there are {', '.join(known) or 'none'}")
-    settings.save(FOLDERS, [f for f in known if f != str(path)] or None)
+    settings.change(FOLDERS, lambda saved: [f for f in _named(saved) if f != str(path)] or None)
 
 
 def _free(found: Found, place: Place, taken: dict[str, ModelCard]) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from modelhub.errors import BadRequest, HubError, did_you_mean
 from modelhub.kernels.catalog.aliases import check_name
+from modelhub.kernels.catalog.chat_templates import template_of
 from modelhub.kernels.protocol.load_params import RULES, load_params
 from modelhub.kernels.protocol.merging import defaults
 from modelhub.kernels.protocol.request import short
@@ -27,7 +29,6 @@ PARTS = {
     "base": ("base",),
 }
 _KNOWN = [key for keys in PARTS.values() for key in keys]
-EXTENSIONS = ("x_modelhub", "x-localai-extensions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +88,15 @@ def preset_of(document: Any, path: str | None = None) -> Preset:
         endpoint = ANY
     if not isinstance(endpoint, str) or not endpoint.strip():
         raise _wrong("registration.endpoint", f"must be * or one of OpenAI's operations, as {CHAT}", endpoint)
-    notes = _notes(local, endpoint)
+    folder = Path(path).parent if path else None
+    notes = (*_templates(local, folder), *_notes(local, endpoint))
     system = parts["system"]
     if system is not None and not isinstance(system, str):
         raise _wrong("system", "must be text", system)
     metadata = _object(parts["metadata"], "metadata")
     load = _checked("local_settings", local, lambda: load_params(**{k: v for k, v in local.items() if v is not None}))
     request = dict(_object(parts["request_defaults"], "request_defaults"))
-    request = _checked("request_defaults", request, lambda: defaults(_extension(request)))
+    request = _checked("request_defaults", request, lambda: defaults(request))
     return Preset(name, model, endpoint, local if load else {}, request, system, metadata, path, notes)
 
 
@@ -111,26 +113,36 @@ def _parts(document: Any) -> dict[str, Any]:
     return found
 
 
+def _templates(local: dict[str, Any], folder: Path | None) -> tuple[str, ...]:
+    """Puts the Jinja text of `template`, or of the file that is named there, under its load parameter."""
+    said = [key for key in ("template", "chat_template") if local.get(key) is not None]
+    if len(said) > 1:
+        raise BadRequest("template is another name of chat_template; say one of them", param="local_settings.template")
+    value = local.pop(said[0]) if said else None
+    local.pop("template", None)
+    if value is None:
+        return ()
+    if not isinstance(value, str):
+        raise _wrong(f"local_settings.{said[0]}", "must be a Jinja template, or the name of a file of one", value)
+    try:
+        text = template_of(value, folder)
+    except BadRequest as error:
+        raise BadRequest(f"local_settings.{said[0]}: {error}", param=f"local_settings.{said[0]}") from None
+    if text is None and said[0] == "template":
+        return (f"template {short(value)} is not used: it is none of Jinja's, and the model's file has its own",)
+    local["chat_template"] = value if text is None else text
+    return ()
+
+
 def _notes(local: dict[str, Any], endpoint: str) -> tuple[str, ...]:
     """Takes what is no load parameter out of `local`, and says what is done with it."""
     notes = []
     backend = local.pop("backend", None)
     if backend is not None and backend not in BACKENDS:
         raise _wrong("local_settings.backend", f"must be one of {', '.join(BACKENDS)}: all are llama.cpp", backend)
-    template = local.pop("template", None)
-    if template is not None:
-        notes.append(f"template {short(template)} is not used: the chat template in the model's file is")
     if endpoint not in (ANY, CHAT):
         notes.append(f"it is for {endpoint}, which is not asked by modelhub yet")
     return tuple(notes)
-
-
-def _extension(request: dict[str, Any]) -> dict[str, Any]:
-    """Fields with the extension under its own name."""
-    said = [key for key in EXTENSIONS if key in request]
-    if len(said) > 1:
-        raise BadRequest(f"{said[1]} is another name of {said[0]}; say one of them", param=said[1])
-    return {("x_modelhub" if key in said else key): value for key, value in request.items()}
 
 
 def _checked(part: str, given: Mapping[str, Any], check: Any) -> Any:

@@ -10,10 +10,11 @@ from typing import Any
 from modelhub.errors import HubError, ImportFailed, ModelNotFound, StateConflict, StoreFailed, did_you_mean
 from modelhub.kernels import settings
 from modelhub.kernels.catalog.aliases import check_name
+from modelhub.kernels.catalog.chat_templates import SUFFIXES as TEMPLATES
 from modelhub.kernels.catalog.documents.documents import Document, read_document
-from modelhub.kernels.catalog.presets.preset import ANY, CHAT, EXTENSIONS, PARTS, Preset, preset_of
+from modelhub.kernels.catalog.presets.preset import ANY, CHAT, PARTS, Preset, preset_of
 from modelhub.kernels.catalog.presets.preset_file import to_yaml
-from modelhub.kernels.protocol.request import short
+from modelhub.kernels.protocol.request import EXTENSIONS, short
 from modelhub.kernels.settings import write_atomically
 
 SUFFIXES = (".yaml", ".yml", ".toml")
@@ -24,7 +25,7 @@ class Presets:
 
     def __init__(self) -> None:
         """Nothing is read yet."""
-        self._read: dict[Path, tuple[tuple[int, int], Preset | str]] = {}
+        self._read: dict[Path, tuple[tuple[int, ...], Preset | str]] = {}
         self.problems: list[str] = []
         """Files that are no presets, and duplicates, one line each, as the folder was last read."""
 
@@ -101,13 +102,20 @@ class Presets:
         """What a file holds, or what is wrong with it in one line; read again when it changed."""
         try:
             status = path.stat()
-            stamp = (status.st_mtime_ns, status.st_size)
+            stamp = (status.st_mtime_ns, status.st_size, *self._templates())
             seen = self._read.get(path)
             if seen is None or seen[0] != stamp:
                 seen = self._read[path] = (stamp, self._load(path))
             return seen[1]
         except OSError as error:
             return f"{path}: it cannot be read ({error.strerror or error})"
+
+    def _templates(self) -> list[int]:
+        """When the templates beside the presets were written: who changes one changes the presets that name it."""
+        try:
+            return sorted(p.stat().st_mtime_ns for p in self.folder.iterdir() if p.suffix.lower() in TEMPLATES)
+        except OSError:
+            return []
 
     def _load(self, path: Path) -> Preset | str:
         try:

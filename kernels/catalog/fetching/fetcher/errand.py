@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from modelhub.errors import DownloadFailed
+from modelhub.kernels.catalog.importers.secrets import without_keys_in_addresses
 
 LONGEST = 1 << 24  # bytes of one line: the listing of a very large repository has some hundred thousand
 SAID = 4000  # characters kept of what it wrote on stderr
@@ -40,13 +41,17 @@ async def run(errand: dict[str, Any], progress: Callable[[dict[str, Any]], None]
             if kind == "result":
                 return told["value"]
             if kind == "error":
-                raise DownloadFailed(told["message"])
+                raise DownloadFailed(without_keys_in_addresses(told["message"]))
             progress(told)
-        said = (await log).decode("utf-8", "replace")[-SAID:].strip().splitlines()
+        said = without_keys_in_addresses((await log).decode("utf-8", "replace")[-SAID:]).strip().splitlines()
         raise DownloadFailed(
             f"the process that fetches ended unexpectedly ({said[-1] if said else f'exit {await process.wait()}'}); "
             "what came is kept, so type the same again to go on"
         )
+    except ValueError:  # a line longer than LONGEST
+        raise DownloadFailed(
+            f"the server's answer is too long: more than {LONGEST >> 20} MB of names; give the address of one file"
+        ) from None
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()

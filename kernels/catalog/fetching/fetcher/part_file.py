@@ -15,6 +15,7 @@ from pathlib import Path
 from modelhub.errors import DownloadFailed
 from modelhub.kernels import transport
 from modelhub.kernels.catalog.headers.gguf import MAGIC, OLD_MAGICS
+from modelhub.kernels.catalog.importers.secrets import without_keys_in_addresses
 
 FIRST_DELAY, LAST_DELAY = 0.25, 8.0  # seconds between tries: each is twice the one before
 MOST_AT_ONCE = 32 << 30  # bytes asked for in one answer; some networks of caches stop at 50 GB
@@ -47,6 +48,7 @@ class PartFile:
     def __init__(self, path: Path, source: Source, client: transport.Client, patience: float) -> None:
         """patience: seconds without a new byte after which it is given up."""
         self.path, self.source, self.client, self.patience = path, source, client, patience
+        self._address = without_keys_in_addresses(source.url)  # a link that was signed anew leads to the same file
         self._about = path.with_name(path.name + ".json")
         self._note = self._read()
         if self._note.get("sha256") != source.sha256 or (self.received and not self._same()):
@@ -217,11 +219,11 @@ class PartFile:
 
     def _same(self) -> bool:
         """Whether what is here can be gone on from: its hash will tell, or the server can."""
-        return bool(self.source.sha256 or (self._note.get("url") == self.source.url and self._mark()))
+        return bool(self.source.sha256 or (self._note.get("url") == self._address and self._mark()))
 
     def _remember(self, answer: transport.Response) -> None:
         note = {
-            "url": self.source.url,
+            "url": self._address,
             "etag": answer.headers.get("ETag"),
             "modified": answer.headers.get("Last-Modified"),
             "sha256": self.source.sha256,
@@ -254,6 +256,10 @@ class _Later(Exception):
         self.seconds = seconds
 
 
+def _size(count: int) -> str:
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
+
+
 def check_disk(path: Path, missing: int, name: str) -> None:
     """Raise DownloadFailed where `missing` bytes more do not fit the disk of `path`."""
     folder = path
@@ -262,6 +268,7 @@ def check_disk(path: Path, missing: int, name: str) -> None:
     free = shutil.disk_usage(folder).free
     if missing + SPARE > free:
         raise DownloadFailed(
-            f"{name} was not fetched: {missing / 1e9:,.1f} GB more are needed and {free / 1e9:,.1f} GB are free on the "
-            f"disk of {folder}; free some, or set MODELHUB_HOME to a folder on a larger disk"
+            f"{name} was not fetched: {_size(missing)} more are needed and {_size(free)} are free on the disk of "
+            f"{folder}, of which {_size(SPARE)} are left alone; free some, or set MODELHUB_HOME to a folder on a "
+            "larger disk"
         )

@@ -17,6 +17,7 @@ from modelhub.errors import DownloadFailed, ModelFileError
 from modelhub.kernels import transport
 from modelhub.kernels.catalog.fetching.fetcher.part_file import PartFile, Source, check_disk
 from modelhub.kernels.catalog.fetching.unfinished import ABOUT, LOCK, remove, take
+from modelhub.kernels.catalog.importers.secrets import without_keys_in_addresses
 
 TOLD = 0.2  # seconds between two reports
 PIECE = 1 << 22  # bytes hashed at once
@@ -128,7 +129,7 @@ class WholeModel:
                 return None
             if file.sha256 is not None and before.get("sha256") != file.sha256:
                 return None
-            if file.sha256 is None and before.get("url") != file.url:
+            if file.sha256 is None and before.get("url") != without_keys_in_addresses(file.url or ""):
                 return None
         return "sha256" if all(f.sha256 for f in self.files) else "size"
 
@@ -231,7 +232,7 @@ class WholeModel:
             ModelFile(
                 str(self.target / f.name),
                 f.role,
-                f.url,
+                without_keys_in_addresses(f.url) if f.url else None,
                 (self.target / f.name).stat().st_size,
                 f.sha256 or self._hashes.get(f.name),
             )
