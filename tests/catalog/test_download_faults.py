@@ -295,3 +295,10 @@ def test_a_hostile_note_of_what_was_kept(hub_stand_in: HubStandIn, downloads: Do
     (folder / "about.json").write_text(json.dumps({"id": 1}))
     assert downloads.unfinished() == []
     assert downloads.begin(REPOSITORY).result().state == "downloaded"
+
+
+def test_a_listing_without_end(hub_stand_in: HubStandIn, downloads: Downloads) -> None:
+    """More names than any repository has are one line, not a kernel full of them."""
+    hub_stand_in.faults.names = [f"{number:06}{'y' * 190}.gguf" for number in range(90_000)]
+    with pytest.raises(DownloadFailed, match="the server's answer is too long"):
+        downloads.offer(REPOSITORY)
