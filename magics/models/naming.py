@@ -34,23 +34,28 @@ def alias(rest: str) -> Table | str:
 
 
 def _aliases() -> Table:
-    """A row for every alias, the user's first."""
+    """A row for every alias, the user's first; of plugins those whose models are listed."""
     from modelhub.kernels.hub import hub
 
     catalog = hub().catalog
     mine = catalog.user_aliases()
     rows = [{"alias": name, "model": target, "from": "you"} for name, target in mine.items()]
+    listed = {card.name for card in catalog.cards()}
+    theirs = sorted(catalog.plugin_aliases().items())
     rows += [
         {"alias": name, "model": target, "from": "a plugin" + (", hidden by yours" if name in mine else "")}
-        for name, target in sorted(catalog.plugin_aliases().items())
+        for name, target in theirs
+        if target in listed
     ]
     for row in rows:
         try:
             catalog.find(row["model"])
         except HubError:
             row["from"] += ", its model is not there"
-    note = "\n".join(catalog.aliases.problems)
-    return Table(rows, rows, note or ("" if rows else "there are no aliases: %models alias NAME MODEL makes one"))
+    notes = [] if rows else ["there are no aliases: %models alias NAME MODEL makes one"]
+    if hidden := sum(target not in listed for _, target in theirs):
+        notes.append(f"and {hidden} of plugins' models that are not listed, as those without a key")
+    return Table(rows, rows, "\n".join([*notes, *catalog.aliases.problems]))
 
 
 def default(rest: str) -> str:

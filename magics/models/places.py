@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from modelhub.errors import BadRequest
 from modelhub.magics.models.presets import delete_preset
 from modelhub.magics.models.progress import progress
-from modelhub.magics.models.verb import Line, Verb, model_name
+from modelhub.magics.models.verb import Line, Verb, agreed, model_name
 from modelhub.magics.options import Option, parse, parse_around
 from modelhub.magics.table import Table, size_text
 
@@ -101,14 +101,11 @@ def _agreed(card: ModelCard, what: Deletion, typed: str) -> bool:
         print(f"{entry.path}  {f'a link to {entry.link}, which stays' if entry.link else size_text(entry.size)}")
     for line in what.kept:
         print(line)
-    try:
-        answer = input(f"delete {card.id} ({size_text(what.size)})? [y/N] ")
-    except Exception as error:  # StdinNotImplementedError of ipykernel, EOFError of a pipe
-        raise BadRequest(
-            f"deleting {card.id} frees {size_text(what.size)}, and this front end cannot be asked; "
-            f"type %models delete {typed} --yes"
-        ) from error
-    return answer.strip().lower() in {"y", "yes"}
+    return agreed(
+        f"delete {card.id} ({size_text(what.size)})",
+        f"deleting {card.id} frees {size_text(what.size)}, and this front end cannot be asked; "
+        f"type %models delete {typed} --yes",
+    )
 
 
 def _two(text: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from modelhub.kernels.protocol.load_params import LOAD_NAMES, RULES
 from modelhub.magics import chat
 from modelhub.magics.fields import FLAGS, INSTEAD, add, fields_of
 from modelhub.magics.models.loading import LOAD
-from modelhub.magics.models.verb import Line, Verb, flat_fields, model_name, plain_text
+from modelhub.magics.models.verb import Line, Verb, agreed, flat_fields, model_name, plain_text
 from modelhub.magics.options import Option, parse_around, parse_words
 from modelhub.magics.table import Table
 
@@ -55,13 +55,8 @@ def delete_preset(name: str, sure: bool) -> str:
     catalog = hub().catalog
     if not sure:
         files = ", ".join(p.path for p in catalog.presets() if p.name == name and p.path)
-        try:
-            answer = input(f"delete the preset {name} ({files})? [y/N] ")
-        except Exception as error:  # StdinNotImplementedError of ipykernel, EOFError of a pipe
-            raise BadRequest(
-                f"{name} is a preset, in {files}, and this front end cannot be asked; type %models delete {name} --yes"
-            ) from error
-        if answer.strip().lower() not in {"y", "yes"}:
+        otherwise = f"{name} is a preset, in {files}, and this front end cannot be asked; type %models delete {name} "
+        if not agreed(f"delete the preset {name} ({files})", otherwise + "--yes"):
             return Line("nothing was deleted")
     gone = catalog.remove_preset(name)
     return Line(f"the preset {name} was deleted, and its model stays: {', '.join(gone)}")

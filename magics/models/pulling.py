@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from modelhub.errors import BadRequest, DownloadFailed, Stopped
-from modelhub.magics.models.verb import Line, Verb
+from modelhub.magics.models.verb import Line, Verb, agreed
 from modelhub.magics.options import Option, parse_around
 from modelhub.magics.table import Table, size_text
 
@@ -113,13 +113,10 @@ def _agreed(offer: Offer, what: str, yes: bool) -> bool:
         return True
     size = size_text(offer.size) or "a size nobody announced"
     fit = f", {offer.fit.verdict}: {offer.fit.reason}" if offer.fit else ""
-    try:
-        answer = input(f"fetch {offer.id} ({size}{fit})? [y/N] ")
-    except Exception as error:  # StdinNotImplementedError of ipykernel, EOFError of a pipe
-        raise BadRequest(
-            f"{offer.id} has {size}{fit}, and this front end cannot be asked; type %models pull {what} --yes"
-        ) from error
-    return answer.strip().lower() in {"y", "yes"}
+    return agreed(
+        f"fetch {offer.id} ({size}{fit})",
+        f"{offer.id} has {size}{fit}, and this front end cannot be asked; type %models pull {what} --yes",
+    )
 
 
 def _wait(download: Download) -> Any:

@@ -44,6 +44,18 @@ def model_name(text: str, verb: str) -> str:
     return text.strip()
 
 
+def agreed(question: str, otherwise: str) -> bool:
+    """Ask the user `question`, to be answered by y or n; an empty answer is no.
+
+    Raises BadRequest with `otherwise`, which says what to type, where the front end cannot be asked.
+    """
+    try:
+        answer = input(f"{question}? [y/N] ")
+    except Exception as error:  # StdinNotImplementedError of ipykernel, EOFError of a pipe
+        raise BadRequest(otherwise) from error
+    return answer.strip().lower() in {"y", "yes"}
+
+
 def plain_text(value: Any) -> str:
     """A value as a table shows it: large numbers with commas."""
     if isinstance(value, list | tuple):

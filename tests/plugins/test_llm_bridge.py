@@ -207,3 +207,12 @@ def test_a_plugin_of_llm_that_is_broken(start_kernel: Callable[..., Kernel], tmp
     assert "llm: register_models: ModuleNotFoundError: No module named 'llm_torn_is_not_there'" in (
         kernel.run("%models plugins").text
     )
+
+
+def test_aliases_are_listed_with_their_models(start_kernel: Callable[..., Kernel], tmp_path: Path) -> None:
+    """`%models alias` shows no alias of a model that is not listed, and says how many there are."""
+    kernel = start_kernel(MODELHUB_PLUGINS="llm", LLM_USER_PATH=str(tmp_path / "llm"), OPENAI_API_KEY="")
+    assert kernel.run("%models alias quick tiny-chat").ok
+    shown = kernel.run("%models alias").text
+    assert "quick" in shown and "gpt-4" not in shown
+    assert "of plugins' models that are not listed" in shown.splitlines()[-1]
