@@ -45,7 +45,7 @@ def complete(text: str, cursor: int) -> tuple[str, list[str]] | None:
         return None
     fragment, before = words[-1], [w for w in words[1:-1] if w]
     if magic == "%models":
-        options = _models(before)
+        options = _models(before, fragment)
     elif magic == "%chats":
         options = _chats(before)
     elif magic.endswith("%perplexity"):
@@ -91,7 +91,8 @@ def _flags(options: Iterable[Option], before: list[str], fragment: str) -> Itera
     return [o.flags[-1] for o in options if o.key not in given] if not fragment or fragment.startswith("-") else ()
 
 
-def _models(before: list[str]) -> Iterable[str]:
+def _models(before: list[str], fragment: str) -> Iterable[str]:
+    """Verbs; behind one what it works on, and behind a - its flags, which would hide the names among them."""
     from modelhub.magics.models import VERBS
 
     if not before:
@@ -100,7 +101,7 @@ def _models(before: list[str]) -> Iterable[str]:
     if verb is None:
         return ()
     words = _model_names("") if verb.words == "models" else verb.words() if callable(verb.words) else []
-    return [*words, *(o.flags[-1] for o in verb.options)]
+    return words if words and not fragment.startswith("-") else [o.flags[-1] for o in verb.options]
 
 
 def _chats(before: list[str]) -> Iterable[str]:

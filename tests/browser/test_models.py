@@ -149,7 +149,7 @@ def test_tab_offers_verbs_names_and_flags(open_notebook: OpenNotebook) -> None:
     """Tab behind `%models` offers its verbs, behind `load` models, behind `pull --` flags, behind `-m` presets too."""
     notebook = open_notebook(["%load_ext modelhub\n%models derive tiny-chat --as teacher -t 0", "", "", "", ""])
     notebook.run(0)
-    # JupyterLab draws the rows of a long list as they are scrolled to: a letter keeps it short.
+    # JupyterLab draws the rows of a long list as they are scrolled to; these are short.
     assert {"pull", "prefer", "plugins", "ps"} <= set(notebook.complete(1, "%models p"))
     notebook.page.keyboard.press("Escape")
     assert "tiny-chat" in notebook.complete(2, "%models load ")

@@ -65,7 +65,7 @@ def test_verbs_of_models(room: Kernel) -> None:
     """%models offers its verbs, then models and the flags of the verb."""
     assert set(room.complete("%models ")) == set(VERBS) > {"pull", "derive"}
     assert room.complete("%models un") == ["unload"]
-    assert room.complete("%models unload ") == ["--force", "local/tiny-chat", "tiny-chat"]
+    assert room.complete("%models unload ") == ["local/tiny-chat", "tiny-chat"]
     assert set(room.complete("%models load tiny-chat --")) == {o.flags[-1] for o in LOAD}
     assert room.complete("%models show --") == ["--params"]
 
