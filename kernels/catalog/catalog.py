@@ -73,7 +73,9 @@ class Catalog:
         Those of plugins that are loaded by now: who asks for names (Tab) is not kept waiting.
         """
         cards = self.cards(wait=False)
-        more = [*(p.name for p in self.presets() if p.asked), *self.user_aliases(), *self.plugin_aliases(wait=False)]
+        listed = {c.name for c in cards}
+        theirs = [alias for alias, target in self.plugin_aliases(wait=False).items() if target in listed]
+        more = [*(p.name for p in self.presets() if p.asked), *self.user_aliases(), *theirs]
         return list(dict.fromkeys([*(c.id for c in cards), *(c.name for c in cards), *more]))
 
     def find(self, name: str) -> ModelCard:

@@ -65,7 +65,7 @@ class Lab:
         }
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MODELHUB_", "JUPYTER", "JPY_"))}
         env = {**inherited, **{name: str(folder / place) for name, place in places.items()}}
-        env |= {"MODELHUB_PLACES": "none", **environment}
+        env |= {"MODELHUB_PLACES": "none", "MODELHUB_PLUGINS": "off", **environment}
         self._log = (folder / "server.log").open("wb")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "jupyter", "lab", *OPTIONS, f"--ServerApp.root_dir={self.root}"],
