@@ -47,6 +47,14 @@ def hub(shared_hub: Hub) -> Iterator[Hub]:
     shared_hub.log.close()
 
 
+@pytest.fixture
+def own_hub() -> Iterator[Hub]:
+    """A hub whose workers no other test shares: here they may be killed."""
+    hub = Hub()
+    yield hub
+    hub.close()
+
+
 @pytest.fixture(scope="session")
 def random_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A GGUF of random weights: 512 tokens of vocabulary and of context."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -29,13 +29,6 @@ def middle(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Four models of 34 MB."""
     folder = tmp_path_factory.mktemp("models")
     return {name: str(write(folder / f"{name}.gguf", MIDDLE, seed=ord(name))) for name in "abcd"}
-
-
-@pytest.fixture
-def own_hub() -> Iterator[Hub]:
-    hub = Hub()
-    yield hub
-    hub.close()
 
 
 @pytest.fixture

@@ -1,21 +1,13 @@
-"""A hub whose workers no other test shares: here they are killed."""
+"""What asks a random model through the hub."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from modelhub.kernels.hub import Hub
 from tests.worker.asking import Asker
-
-
-@pytest.fixture
-def own_hub() -> Iterator[Hub]:
-    hub = Hub()
-    yield hub
-    hub.close()
 
 
 @pytest.fixture
