@@ -16,6 +16,7 @@ from modelhub.kernels.catalog.states import State
 from modelhub.kernels.protocol import honesty
 from modelhub.kernels.protocol.merging import NEEDS, Layer, Merged, merge, without
 from modelhub.kernels.protocol.request import ChatRequest, Message, short
+from modelhub.kernels.providers.providers import Providers
 
 CALL = "call"
 Prompt = str | Sequence[Message | dict[str, Any]]
@@ -30,7 +31,9 @@ class Asking:
     warnings: tuple[str, ...]
 
 
-def request_for(named: Named, messages: Sequence[Mapping[str, Any]], given: Mapping[str, Any]) -> Asking:
+def request_for(
+    named: Named, messages: Sequence[Mapping[str, Any]], given: Mapping[str, Any], providers: Providers
+) -> Asking:
     """The request that asks `named`, under the name it was asked by.
 
     given: the fields of this one call; None sets a field back to the engine's default. What the engine does not
@@ -39,10 +42,16 @@ def request_for(named: Named, messages: Sequence[Mapping[str, Any]], given: Mapp
     Raises BadRequest.
     """
     merged = merge([*named.layers, Layer(CALL, fields_for(named.card, given), explicit=True)])
-    merged = _supported(named, merged)
+    rules, whose = _rules(named.card, providers)
+    merged = _supported(merged, rules, whose)
     request = ChatRequest.make(model=named.asked, messages=list(messages), **merged.fields)
-    plugin = named.card.engine == "plugin"
-    found = plugin_models.check(named.card, request) if plugin else honesty.check(request, "local")
+    match named.card.engine:
+        case "plugin":
+            found = plugin_models.check(named.card, request)
+        case "http":
+            found = providers.check(request, providers.target(named.card.provider, named.card.id))
+        case _:
+            found = honesty.check(request, "local")
     return Asking(request, merged.settings, (*named.warnings, *merged.warnings, *found))
 
 
@@ -52,11 +61,11 @@ def check_here(card: ModelCard) -> None:
         whence = card.id if wanted_of(card) else card.origin or card.id  # `Catalog.address` knows what the name needs
         then = "wait for it, or see %models" if card.state == State.DOWNLOADING else f"type %models pull {whence}"
         raise StateConflict(f"{card.id} is {card.state}, and its file is not here: {then}", state=card.state)
-    if card.engine not in {"llamacpp", "plugin"}:
-        raise EngineMissing(f"{card.name} is served by {card.provider}, and remote providers are not asked yet")
+    if card.engine not in {"llamacpp", "plugin", "http"}:
+        raise EngineMissing(f"{card.name} needs the engine {card.engine!r}, which modelhub does not have")
 
 
-def wrong_fields(named: Named, given: Mapping[str, Any]) -> list[BadRequest]:
+def wrong_fields(named: Named, given: Mapping[str, Any], providers: Providers) -> list[BadRequest]:
     """What is wrong with `given` for this model: an error for each field, or one for what does not go together."""
     own: set[str] = set()
     if named.card.engine == "plugin":
@@ -71,7 +80,7 @@ def wrong_fields(named: Named, given: Mapping[str, Any]) -> list[BadRequest]:
         if part is given and found:
             break  # what does not go together is of use once each is right
         try:
-            request_for(named, [{"role": "user", "content": "-"}], part)
+            request_for(named, [{"role": "user", "content": "-"}], part, providers)
         except BadRequest as error:
             found.setdefault(str(error), error)
     return list(found.values())
@@ -96,11 +105,24 @@ def system_for(named: Named, said: str | None, messages: Sequence[Message]) -> s
     return None if any(m.role in {"system", "developer"} for m in messages) else named.system
 
 
-def _supported(named: Named, merged: Merged) -> Merged:
+def rules_of(card: ModelCard, providers: Providers) -> Mapping[str, honesty.Rule]:
+    """What becomes of each field of a request to this model: the honesty table."""
+    return _rules(card, providers)[0]
+
+
+def _rules(card: ModelCard, providers: Providers) -> tuple[Mapping[str, honesty.Rule], str]:
+    """What becomes of each field, and how messages call who does it."""
+    match card.engine:
+        case "plugin":
+            return plugin_models.rules(card), card.id
+        case "http":
+            return providers.target(card.provider, card.id).rules, card.name
+        case _:
+            return honesty.LOCAL, "the local engine"
+
+
+def _supported(merged: Merged, rules: Mapping[str, honesty.Rule], whose: str) -> Merged:
     """Without the defaults that the engine does not support."""
-    plugin = named.card.engine == "plugin"
-    rules = plugin_models.rules(named.card) if plugin else honesty.LOCAL
-    whose = named.card.id if plugin else "the local engine"
     left, why = [], []
     for name, (value, source) in merged.settings.items():
         rule = rules[name if name in ChatRequest.model_fields else f"x_modelhub.{name}"]

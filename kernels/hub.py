@@ -95,7 +95,7 @@ class Hub(HubModels):
         in_force = system_for(named, system, said)
         leading = [{"role": "system", "content": in_force}] if in_force else []
         messages = [*leading, *(m.model_dump(exclude_none=True) for m in said)]
-        asking = request_for(named, messages, options)
+        asking = request_for(named, messages, options, self.providers)
         warnings = (*warnings, *asking.warnings)
         settled = asking.settings
         return Prepared(asking.request, named, asked, system, cell, conversation, place, warnings, notes, settled)
@@ -141,7 +141,7 @@ class Hub(HubModels):
             error = raised
         except Exception as raised:
             error = _defect(raised)
-        if error is None and not interrupted and response.finish_reason is None:
+        if error is None and not interrupted and not response.complete:
             error = EngineFailed("the answer broke off: the engine never said why it ended; what came is kept")
         said_something = bool(response.partial()) or (error is None and not interrupted)
         if prepared.conversation is not None and prepared.place is not None and said_something:

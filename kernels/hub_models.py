@@ -14,8 +14,11 @@ from modelhub.kernels.catalog.catalog import Catalog
 from modelhub.kernels.catalog.named import Named
 from modelhub.kernels.catalog.states import State
 from modelhub.kernels.engines.local import LocalEngine
+from modelhub.kernels.engines.remote import RemoteEngine
 from modelhub.kernels.plugins import registry
 from modelhub.kernels.protocol.load_params import load_params
+from modelhub.kernels.providers.providers import Providers
+from modelhub.kernels.remote_models import RemoteModels
 from modelhub.kernels.residency import Residency
 
 if TYPE_CHECKING:
@@ -32,7 +35,8 @@ class HubModels:
 
     def __init__(self) -> None:
         """Nothing is read or started yet."""
-        self.catalog = Catalog()
+        self.providers = Providers()
+        self.catalog = Catalog(RemoteModels(self.providers))
         self.residency = Residency()
         self._default: str | None = None
 
@@ -175,7 +179,7 @@ class HubModels:
 
         Each is an error whose `.param` is the field's name; nothing is asked. Raises as `prepare` does for the model.
         """
-        return wrong_fields(self.catalog.resolve(self._name(model)), options)
+        return wrong_fields(self.catalog.resolve(self._name(model)), options, self.providers)
 
     def _name(self, model: str | None) -> str:
         """The model's name, or the default's. Raises BadRequest for what is none."""
@@ -201,4 +205,6 @@ class HubModels:
 
     def _engine(self, named: Named) -> LocalEngine:
         check_here(named.card)
+        if named.card.engine == "http":
+            return RemoteEngine(named.card, self.providers)  # type: ignore[return-value]  # an engine that holds nothing
         return self.residency.engine(named.card, named.load)

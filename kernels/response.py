@@ -10,7 +10,20 @@ from typing import Any
 from modelhub.errors import HubError, Stopped
 from modelhub.kernels.protocol.chunk import ChunkReader
 from modelhub.kernels.protocol.completion import Answer, Choice, completion
-from modelhub.kernels.protocol.events import Delta, Ended, Event, Progress, PromptLogprobs, Started, Warned
+from modelhub.kernels.protocol.events import (
+    Called,
+    Delta,
+    Ended,
+    Event,
+    Kept,
+    Pictured,
+    Progress,
+    PromptLogprobs,
+    Reasoned,
+    Refused,
+    Started,
+    Warned,
+)
 from modelhub.kernels.protocol.request import ChatRequest
 from modelhub.kernels.waiting import Growing, Reading
 
@@ -34,6 +47,8 @@ class Response(Growing):
         self.notes: list[str] = []
         """What the user should know that is no warning: a turn replaced, a conversation begun."""
         self.interrupted = False
+        self.complete = False
+        """Whether the engine said that the answer is whole."""
         self.error: HubError | None = None
         self.progress: Progress | None = None
         self._debug: dict[str, Any] = {}
@@ -221,13 +236,23 @@ class Response(Growing):
         with self._changed:
             match event:
                 case Delta():
-                    choice = self._choices[event.index]
+                    choice = self._choice(event.index)
                     choice.add(event.text)
                     choice.logprobs.extend(event.logprobs)
                     choice.tokens += event.tokens
                     self._last = time.monotonic()
                     if self._first is None:
                         self._first = self._last
+                case Reasoned():
+                    self._choice(event.index).reasoning.append(event.text)
+                case Called():
+                    self._choice(event.index).call(event)
+                case Refused():
+                    self._choice(event.index).refusal.append(event.text)
+                case Kept():
+                    self._choice(event.index).blocks.extend(event.blocks)
+                case Pictured():
+                    self._choice(event.index).images.append(event.url)
                 case PromptLogprobs():
                     self._prompt_logprobs[event.at :] = event.entries
                 case Progress():
@@ -238,9 +263,12 @@ class Response(Growing):
                 case Warned():
                     self.warnings.append(event.text)
                 case Ended():
-                    for choice, finish, kept in zip(self._choices, event.finish, event.kept, strict=True):
-                        choice.finish = finish
-                        del choice.logprobs[kept:]
+                    for index, (finish, kept) in enumerate(zip(event.finish, event.kept, strict=True)):
+                        self._choice(index).finish = finish
+                        del self._choice(index).logprobs[kept:]
+                    for index, native in enumerate(event.natives):
+                        self._choice(index).native = native
+                    self.complete = True
                     self._usage = event.usage
                     self._debug.update(event.details)
             self._wake()
@@ -264,6 +292,12 @@ class Response(Growing):
             late = self._stopping
         if late:
             cancel()
+
+    def _choice(self, index: int) -> Choice:
+        """A choice; providers may send more of them than were asked for."""
+        while index >= len(self._choices):
+            self._choices.append(Choice())
+        return self._choices[index]
 
     # -- inside ------------------------------------------------------------------------------------------------------
 

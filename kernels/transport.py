@@ -38,3 +38,14 @@ def why(error: Exception) -> str:
     if isinstance(error, httpx.UnsupportedProtocol | InvalidURL):
         return f"the address is none: {error}"
     return str(error) or type(error).__name__
+
+
+_client: httpx.AsyncClient | None = None
+
+
+def async_client() -> httpx.AsyncClient:
+    """The client of modelhub's loop: it follows no redirect."""
+    global _client
+    if _client is None:
+        _client = httpx.AsyncClient(timeout=httpx.Timeout(None, connect=CONNECT), follow_redirects=False)
+    return _client

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from modelhub.errors import BadRequest, ModelNotFound, did_you_mean
 from modelhub.kernels import settings
-from modelhub.kernels.catalog.json_file import JsonFile
+from modelhub.kernels.json_file import JsonFile
 from modelhub.kernels.protocol.request import short
 
 LONGEST = 100  # characters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from modelhub.errors import HubError, StateConflict
 from modelhub.kernels import plugins
@@ -26,11 +26,22 @@ from modelhub.kernels.protocol.merging import Layer, defaults, merge, over
 from modelhub.kernels.protocol.request import short
 
 
+class Remote(Protocol):
+    """What is known of the models of providers, without asking them."""
+
+    def cards(self) -> list[ModelCard]:
+        """A card for every model that a provider lists."""
+
+    def card(self, name: str) -> ModelCard | None:
+        """A card for `provider/id`, listed or not; None where there is no such provider."""
+
+
 class Catalog:
     """Finds models: those packaged with modelhub, those in the models home, and any file by its path."""
 
-    def __init__(self) -> None:
-        """Start with nothing read."""
+    def __init__(self, remote: Remote | None = None) -> None:
+        """Start with nothing read. remote: what is known of the models of providers; default: there are none."""
+        self.remote = remote
         self._places = Places()
         self.downloads = Downloads()
         self._cards: dict[tuple[str, int, int], ModelCard] = {}
@@ -48,7 +59,7 @@ class Catalog:
         mine = [*self.preset_files.problems, *self.aliases.problems, *self.options.problems]
         mine += self._conflicts(wait)
         self.problems = [*self._places.problems, *mine]
-        return sorted([*here, *plugin_models.cards(wait)], key=lambda c: c.name)
+        return sorted([*here, *plugin_models.cards(wait), *self.served()], key=lambda c: c.name)
 
     def here(self) -> list[ModelCard]:
         """The models of this machine, by name; no plugin is loaded for them."""
@@ -60,7 +71,15 @@ class Catalog:
 
     def offered(self) -> list[ModelCard]:
         """The models of plugins, also those that answer by their names and are not listed; waits for plugins."""
-        return plugin_models.cards(hidden=True)
+        return [*plugin_models.cards(hidden=True), *self.served()]
+
+    def served(self) -> list[ModelCard]:
+        """The models that providers list, as their lists were last read."""
+        return [] if self.remote is None else self.remote.cards()
+
+    def unlisted(self, name: str) -> ModelCard | None:
+        """A card for `provider/id` of a provider there is, whether or not it lists the model."""
+        return None if self.remote is None else self.remote.card(name)
 
     @property
     def places(self) -> Places:

@@ -9,7 +9,7 @@ from modelhub.errors import BadRequest, HubError, did_you_mean
 from modelhub.kernels import settings
 from modelhub.kernels.catalog import plugin_models
 from modelhub.kernels.catalog.card import ModelCard
-from modelhub.kernels.catalog.json_file import JsonFile
+from modelhub.kernels.json_file import JsonFile
 from modelhub.kernels.protocol.load_params import LOAD_NAMES, load_params
 from modelhub.kernels.protocol.merging import defaults, normal, over
 from modelhub.kernels.protocol.request import ChatRequest, Extension

@@ -34,6 +34,9 @@ class Known(Protocol):
     def offered(self) -> list[ModelCard]:
         """The models of plugins, also those that answer by their names and are not listed."""
 
+    def unlisted(self, name: str) -> ModelCard | None:
+        """A card for `provider/id` of a provider there is."""
+
     def preset(self, name: str) -> Preset | None:
         """The preset of this name."""
 
@@ -146,6 +149,8 @@ class Names:
             return self._one(cards, wanted)
         if found := self._newest(wanted):
             return found
+        if card := self.known.unlisted(wanted):
+            return Found(card)
         if card := self._path(wanted):
             return Found(card)
         if entry := well_known.find(wanted):

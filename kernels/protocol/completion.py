@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modelhub.kernels.protocol.events import LEAST
+from modelhub.kernels.protocol.events import LEAST, Called
 from modelhub.kernels.protocol.request import ChatRequest
 
 
 class Choice:
     """One answer as it stands: its text so far, the log probabilities of its tokens, why it ended."""
 
-    __slots__ = ("_joined", "_text", "finish", "length", "logprobs", "pieces", "tokens")
+    __slots__ = (
+        "_joined", "_text", "blocks", "calls", "finish", "images", "length", "logprobs", "native", "pieces",
+        "reasoning", "refusal", "tokens",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -29,6 +32,12 @@ class Choice:
         self.logprobs = [] if logprobs is None else logprobs
         self.tokens = tokens
         self.finish = finish
+        self.native: str | None = None  # the provider's own finish reason
+        self.reasoning: list[str] = []  # text, only ever appended to
+        self.refusal: list[str] = []
+        self.calls: list[dict[str, Any]] = []  # tool calls as OpenAI's message has them; arguments grow
+        self.blocks: list[dict[str, Any]] = []  # the message's reasoning_details
+        self.images: list[str] = []  # data: URLs or addresses
         self._text, self._joined = "", 0
 
     def add(self, text: str) -> None:
@@ -36,6 +45,39 @@ class Choice:
         if text:
             self.pieces.append(text)
             self.length += len(text)
+
+    def call(self, event: Called) -> None:
+        """Take a piece of a tool call."""
+        while event.number >= len(self.calls):
+            self.calls.append({"id": "", "type": "function", "function": {"name": "", "arguments": ""}})
+        call = self.calls[event.number]
+        call["id"] = call["id"] or event.ident
+        call["function"]["name"] = call["function"]["name"] or event.name
+        call["function"]["arguments"] += event.arguments
+        if event.extra:
+            call["extra_content"] = {**call.get("extra_content", {}), **event.extra}
+
+    def message(self) -> dict[str, Any]:
+        """The assistant message it makes; keys that OpenAI's message has not are there only where they hold something.
+
+        `reasoning_content` is the thinking, `reasoning_details` what goes back to the provider with the message,
+        `images` a list of `image_url` parts.
+        """
+        text, refusal = self.text(), "".join(self.refusal)
+        message: dict[str, Any] = {
+            "role": "assistant",
+            "content": text if text or not self.calls else None,
+            "refusal": refusal or None,
+        }
+        if self.reasoning:
+            message["reasoning_content"] = "".join(self.reasoning)
+        if self.blocks:
+            message["reasoning_details"] = list(self.blocks)
+        if self.calls:
+            message["tool_calls"] = [{**call, "function": dict(call["function"])} for call in self.calls]
+        if self.images:
+            message["images"] = [{"type": "image_url", "image_url": {"url": url}} for url in self.images]
+        return message
 
     def text(self) -> str:
         """The whole text so far. Each piece is joined once."""
@@ -99,9 +141,10 @@ def completion(answer: Answer, usage: dict[str, Any]) -> dict[str, Any]:
         "choices": [
             {
                 "index": index,
-                "message": {"role": "assistant", "content": choice.text(), "refusal": None},
+                "message": choice.message(),
                 "logprobs": content(choice.logprobs) if answer.logprobs else None,
                 "finish_reason": choice.finish,
+                **({} if choice.native is None else {"native_finish_reason": choice.native}),
             }
             for index, choice in enumerate(answer.choices)
         ],

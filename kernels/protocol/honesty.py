@@ -7,6 +7,7 @@ name with what to do instead. Nothing is dropped in silence. The table is data: 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -112,7 +113,7 @@ ENGINES: dict[str, dict[str, Rule]] = {"local": LOCAL}
 _TEXT_PARTS = {"text", "refusal"}
 
 
-def check(request: ChatRequest, engine: str, table: dict[str, Rule] | None = None) -> list[str]:
+def check(request: ChatRequest, engine: str, table: Mapping[str, Rule] | None = None) -> list[str]:
     """The warnings of a request for `engine`. Raises BadRequest for the first field it rejects.
 
     table: what the engine does where that is the model's to say, as with a plugin's; default: the engine's own.

@@ -1,1 +1,1 @@
-"""Who serves models: so far, where their keys are kept."""
+"""Who serves models: records as data, dialects, keys, lists, the bytes of their replies."""

@@ -17,8 +17,37 @@ from urllib.parse import urlsplit
 
 from modelhub.errors import BadRequest, StoreFailed
 from modelhub.kernels import settings
+from modelhub.kernels.providers.provider import Provider
+from modelhub.kernels.secret import Secret
 
 LONGEST = 4096  # characters
+
+
+class Keys:
+    """Finds the key of a provider: of this session, of the environment, of the file; see `find`."""
+
+    def __init__(self) -> None:
+        """Nothing is read yet."""
+        self._session: dict[str, tuple[Secret, str]] = {}
+        self.store = KeyStore()
+
+    def set(self, provider: Provider, key: str, session: bool = False) -> None:
+        """Keep a key for a provider's address: for this kernel only, or in the file."""
+        if session:
+            self._session[provider.name] = (Secret(key), provider.origin)
+        else:
+            self.store.set(provider.name, key, provider.origin)
+
+    def find(self, provider: Provider) -> Secret | None:
+        """The key to be sent to a provider; None where there is none for its address."""
+        held = self._session.get(provider.name)
+        if held is not None and held[1] == provider.origin:
+            return held[0]
+        for name in provider.key_env:
+            if value := os.environ.get(name):
+                return Secret(value)
+        kept = self.store.get(provider.name, provider.base_url)
+        return Secret(kept) if kept else None
 
 
 class KeyStore:

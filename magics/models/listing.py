@@ -99,10 +99,8 @@ def _of_preset(the_hub: Hub, preset: Preset) -> dict[str, Any]:
 
 def show(rest: str) -> Table:
     """All that is known about one model or preset, or what its engine does with each field."""
-    from modelhub.kernels.asking import check_here
-    from modelhub.kernels.catalog import plugin_models
+    from modelhub.kernels.asking import rules_of
     from modelhub.kernels.hub import hub
-    from modelhub.kernels.protocol.honesty import ENGINES
     from modelhub.kernels.protocol.merging import merge
 
     values, name = parse_around(rest, SHOW, "%models show")
@@ -110,9 +108,7 @@ def show(rest: str) -> Table:
     named = the_hub.catalog.resolve(model_name(name, "show"))
     card = named.card
     if values.get("params"):
-        if card.engine == "http":
-            check_here(card)  # which says that nothing asks it yet, so nothing is known of its fields
-        rules = (plugin_models.rules(card) if card.engine == "plugin" else ENGINES["local"]).items()
+        rules = rules_of(card, the_hub.providers).items()
         rows = [{"field": field, "status": rule.status, "note": rule.note} for field, rule in rules]
         return Table(rows, rows)
     loaded = the_hub.engine(name).loaded if card.path else {}

@@ -15,6 +15,8 @@
     │   └── EngineBusy         as many requests wait as may
     ├── EngineCrashed          the worker process died; the next request starts a new one
     ├── LoadCancelled          loading was stopped
+    ├── ProviderError          a remote provider refused, failed, or could not be reached; `.kind` says which
+    │   └── StreamTruncated    its answer broke off before its end; what came is kept
     └── StoreFailed            something could not be written to or read from disk
     Stopped                    the user stopped an answer; the partial text was kept (a KeyboardInterrupt)
 
@@ -116,6 +118,57 @@ class LoadCancelled(HubError):
     """Loading the model was stopped by the user."""
 
 
+class ProviderError(HubError):
+    """A remote provider refused, failed, or could not be reached.
+
+    kind: one of KINDS. status: of HTTP; None where there was none, or where the reply was a success in which an error
+    stood. provider: its name. retry_after: seconds it asks to wait, or None. retryable: whether the same request may
+    succeed later. param: the field of the request it is about. partial: the Response, with what came before, or None.
+    raw: the provider's own words, at most 64 KiB. request_id: the provider's name of the exchange.
+    """
+
+    KINDS = (
+        "auth", "permission", "not_found", "bad_request", "unsupported_param", "context_length", "content_filter",
+        "rate_limit", "quota", "overloaded", "server", "timeout", "connection", "truncated", "protocol", "too_large",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str = "server",
+        provider: str = "",
+        status: int | None = None,
+        retry_after: float | None = None,
+        retryable: bool = False,
+        param: str | None = None,
+        code: str | None = None,
+        raw: str = "",
+        request_id: str | None = None,
+    ) -> None:
+        """An error of `kind`; see the class."""
+        super().__init__(message)
+        assert kind in self.KINDS, kind
+        self.kind = kind
+        self.provider = provider
+        self.status = status
+        self.retry_after = retry_after
+        self.retryable = retryable
+        self.param = param
+        self.raw = raw
+        self.request_id = request_id
+        self.partial: Any = None
+        self.details = {"kind": kind, "provider": provider, "param": param, **({"code": code} if code else {})}
+
+
+class StreamTruncated(ProviderError):
+    """A provider's answer broke off: its end was never seen. `.partial` is the Response with what came."""
+
+    def __init__(self, message: str, **details: Any) -> None:
+        """An error of kind `truncated`."""
+        super().__init__(message, **{"kind": "truncated", "retryable": True, **details})
+
+
 class StoreFailed(HubError):
     """Something could not be written to, or read from, disk."""
 
@@ -133,6 +186,7 @@ OPENAI: dict[type, tuple[str, str | None]] = {
     EngineMissing: ("not_implemented_error", "model_not_loaded"),
     EngineBusy: ("rate_limit_error", "engine_busy"),
     LoadCancelled: ("server_error", "cancelled"),
+    ProviderError: ("server_error", None),
 }
 
 

@@ -1,0 +1,93 @@
+"""A provider: who serves models, as data. Packaged ones stand in `records.toml`, a user's in the home folder."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Json = dict[str, Any]
+
+
+class Listing(BaseModel):
+    """Where a provider lists its models.
+
+    path: behind the base URL, or a whole address; None: it has no list. paging: how further pages are asked for:
+    `after_id` (Anthropic), `page_token` (Cohere), `pageToken` (Gemini) or none. params: of the first request.
+    fixed: ids that stand for a list where there is none, with `dated`, the day they were true.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str | None = "/models"
+    paging: Literal["after_id", "page_token", "pageToken"] | None = None
+    params: dict[str, str | int] = {}
+    needs_key: bool = True
+    fixed: tuple[str, ...] = ()
+    dated: str | None = None
+
+
+class Provider(BaseModel):
+    """One provider, or one instance of it.
+
+    name: what stands before the slash of a model's full name; it never changes. like: the packaged record an instance
+    is made after, whose dated rules hold for it; "" for a packaged one. base_url: without a slash at its end.
+    dialect: how it is talked to; one of `dialects.NAMES`. key_header, key_scheme: where the key goes
+    ("Authorization", "Bearer"; the scheme may be ""). needs_key: whether it answers without one. key_env, url_env:
+    names of environment variables, the first found counts. headers: sent with each request; never a key.
+    links: pages for people: `keys`, `models`, `docs`. capabilities: of most of its models, as `tools`, `vision`,
+    `logprobs`. fields: what it does with fields of a request, over its dialect's rules; see `rules.FieldRule`.
+    settings: what its dialect knows of it, as `api_version`. hide: patterns of model ids that are listed with --all
+    only. connect, first, idle: seconds; see `clocks`. ca: a file of certificates. allow_http: a key may go over plain
+    http to another machine. source: `packaged`, `yours` or `plugin NAME`. enabled: whether it is listed.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    title: str = ""
+    like: str = ""
+    base_url: str
+    dialect: str = "openai"
+    key_header: str = "Authorization"
+    key_scheme: str = "Bearer"
+    needs_key: bool = True
+    key_env: tuple[str, ...] = ()
+    url_env: tuple[str, ...] = ()
+    headers: dict[str, str] = {}
+    models: Listing = Listing()
+    links: dict[str, str] = {}
+    capabilities: tuple[str, ...] = ()
+    fields: dict[str, Json] = {}
+    settings: Json = {}
+    hide: tuple[str, ...] = ()
+    connect: float = Field(10.0, gt=0)
+    first: float = Field(600.0, gt=0)
+    idle: float = Field(120.0, gt=0)
+    ca: str | None = None
+    allow_http: bool = False
+    source: str = "packaged"
+    enabled: bool = True
+
+    @property
+    def record(self) -> str:
+        """The packaged record whose rules hold for it: its own name, or that of the one it is made after."""
+        return self.like or self.name
+
+    @property
+    def shown(self) -> str:
+        """Its name for people."""
+        return self.title or self.name
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of its address: what a key is bound to."""
+        return origin_of(self.base_url)
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of an address, in one spelling: `https://api.openai.com:443`."""
+    parts = urlsplit(url)
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+    return f"{parts.scheme.lower()}://{(parts.hostname or '').lower()}:{port}"

@@ -1,0 +1,1 @@
+"""From the bytes of a reply to its events, whatever the network does to them."""
