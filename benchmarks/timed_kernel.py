@@ -6,11 +6,12 @@ import json
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]  # psutil ships no types
 import zmq
-from jupyter_client.manager import start_new_kernel
+from jupyter_client.manager import KernelManager
 
 from benchmarks.figure import Options
 
@@ -44,9 +45,10 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Timed:
-    """The output of one cell, with times and sizes."""
+    """The output of one cell, with times and sizes. began: when it was sent, as `time.monotonic` has it."""
 
     arrivals: list[Arrival]
+    began: float = 0.0
 
     @property
     def size(self) -> int:
@@ -75,11 +77,26 @@ class Timed:
 
 
 class TimedKernel:
-    """A kernel process with modelhub loaded, unless `load` is False, that streams to the widget."""
+    """A kernel process with modelhub loaded, unless `load` is False, that streams to the widget.
 
-    def __init__(self, options: Options, load: bool = True) -> None:
-        environment = {**os.environ, "MODELHUB_HOME": str(options.home), "MODELHUB_STREAM": "widget"}
-        self._manager, self._client = start_new_kernel(env=environment, extra_arguments=["--log-level=ERROR"])
+    python: of another environment, with ipykernel; environment: variables besides.
+    """
+
+    def __init__(
+        self, options: Options, load: bool = True, python: Path | None = None, environment: dict[str, str] | None = None
+    ) -> None:
+        variables = {**os.environ, "MODELHUB_HOME": str(options.home), "MODELHUB_STREAM": "widget"}
+        self._manager = KernelManager()
+        if python is not None:
+            self._manager.kernel_spec.argv[0] = str(python)
+        self._manager.start_kernel(env=variables | (environment or {}), extra_arguments=["--log-level=ERROR"])
+        self._client = self._manager.blocking_client()
+        self._client.start_channels()
+        try:
+            self._client.wait_for_ready(timeout=SECONDS)
+        except RuntimeError:
+            self.__exit__()
+            raise
         self._pid = int(getattr(self._manager.provisioner, "pid"))  # noqa: B009 - the base class does not name it
         self._cells = 0
         if load:
@@ -118,7 +135,7 @@ class TimedKernel:
                 raise RuntimeError("\n".join(got["content"]["traceback"]))
             if got["msg_type"] == "status" and got["content"]["execution_state"] == "idle":
                 self._client.get_shell_msg(timeout=SECONDS)
-                return Timed(arrivals)
+                return Timed(arrivals, began)
         raise RuntimeError(f"a cell did not end in {seconds:g} seconds: {code[:80]!r}")
 
     def data(self, code: str, seconds: float = SECONDS) -> Any:

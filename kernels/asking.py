@@ -49,6 +49,7 @@ def request_for(
         case "plugin":
             found = plugin_models.check(named.card, request)
         case "http":
+            providers.keys.check_texts(messages, named.card.name)
             found = providers.check(request, providers.target(named.card.provider, named.card.id))
         case _:
             found = honesty.check(request, "local")

@@ -9,13 +9,15 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelhub.errors import EngineFailed, HubError, LoadCancelled, Stopped
+from modelhub.errors import BadRequest, EngineFailed, HubError, LoadCancelled, ProviderError, Stopped
 from modelhub.kernels import background
 from modelhub.kernels.asking import Prompt, messages_of, request_for, system_for
 from modelhub.kernels.catalog.named import Named
+from modelhub.kernels.continuing import continuation
 from modelhub.kernels.hub_models import HubModels
 from modelhub.kernels.perplexity import Perplexity, Scoring, check
 from modelhub.kernels.protocol.events import Progress, Started, Warned
+from modelhub.kernels.protocol.messages import without_open_calls
 from modelhub.kernels.protocol.request import ChatRequest, Message
 from modelhub.kernels.response import Response
 from modelhub.kernels.store.conversations import Conversation, Conversations, Place, Turn
@@ -36,6 +38,8 @@ class Prepared:
     warnings: tuple[str, ...]
     notes: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    continues: tuple[Response, str] | None = None
+    """The answer that is gone on with, and its text."""
 
 
 class Hub(HubModels):
@@ -45,7 +49,7 @@ class Hub(HubModels):
         """Nothing is read, started or written yet."""
         super().__init__()
         self.conversations = Conversations()
-        self.log = TurnLog()
+        self.log = TurnLog(self.providers.keys.known)
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
@@ -89,9 +93,11 @@ class Hub(HubModels):
             conversation = self.conversations.choose(conversation, False, cell)
         if conversation is not None:
             place = conversation.place(cell)
-            history = conversation.history(place)
+            history = conversation.history(place, named.card.name)
             system = system if system is not None else conversation.system(place)
-        said = [*history, *asked]
+        said, open_calls = without_open_calls([*history, *asked], len(history))
+        if open_calls:
+            notes = (*notes, f"not answered, so not sent back: the call of {', '.join(open_calls)}")
         in_force = system_for(named, system, said)
         leading = [{"role": "system", "content": in_force}] if in_force else []
         messages = [*leading, *(m.model_dump(exclude_none=True) for m in said)]
@@ -100,13 +106,57 @@ class Hub(HubModels):
         settled = asking.settings
         return Prepared(asking.request, named, asked, system, cell, conversation, place, warnings, notes, settled)
 
+    def continue_answer(
+        self, response: Response | None = None, *, model: str | None = None, **options: Any
+    ) -> Response:
+        """Go on with an answer that broke off, was stopped or reached its limit; the new response is the whole answer.
+
+        response: default: the last answer of the conversation used last. model: default: the one that began it.
+        options: fields of the request, over those of the one that began it. In a conversation the whole answer takes
+        the place of the one that is gone on with; `Conversation.undo` brings that back.
+
+        Raises BadRequest where there is nothing to go on with, and what `chat` raises.
+        """
+        return self.run(self.prepare_continuation(response, model=model, **options))
+
+    def prepare_continuation(
+        self,
+        response: Response | None = None,
+        *,
+        conversation: str | Conversation | None = None,
+        model: str | None = None,
+        warnings: Sequence[str] = (),
+        **options: Any,
+    ) -> Prepared:
+        """Everything of `continue_answer` up to running; conversation: whose last answer is meant."""
+        if isinstance(conversation, str):
+            conversation = self.conversations.choose(conversation, False, None)
+        found, number = self.conversations.turn(response, conversation)
+        if found is not None:
+            turn = found.turns[number]
+        elif response is not None:
+            turn = Turn(None, None, (), response)
+        else:
+            raise BadRequest("there is nothing to go on with: the conversation has no turns. Ask with %%chat first")
+        response = turn.response
+        named, notes = self._find(model if model is not None else response.origin.model)
+        going = continuation(response, named, self.providers, options)
+        asking = request_for(named, going.messages, going.fields, self.providers)
+        place = None if found is None else Place(number, True, len(found.turns) - number - 1)
+        return Prepared(
+            asking.request, named, turn.asked, turn.system, turn.cell, found, place,
+            (*warnings, *going.warnings, *asking.warnings), notes, asking.settings, (response, going.text),
+        )  # fmt: skip
+
     def run(self, prepared: Prepared) -> Response:
         """Run a prepared request; the response fills as the answer comes."""
         response = Response(prepared.request, list(prepared.warnings))
         resolved = {"model": prepared.named.card.name, "preset": prepared.named.preset}
         response.feed(Started({"resolved": resolved, "settings": dict(prepared.settings)}))
         response.notes += prepared.notes
-        if prepared.place is not None and (note := prepared.place.note()):
+        if prepared.continues is not None:
+            response.go_on(*prepared.continues)
+        elif prepared.place is not None and (note := prepared.place.note()):
             response.notes.append(note)
         background.submit(self._answer(prepared, response))
         return response
@@ -148,6 +198,8 @@ class Hub(HubModels):
             turn = Turn(prepared.cell, prepared.system, prepared.asked, response)
             self.conversations.adopt(prepared.conversation)
             prepared.conversation.add(prepared.place, turn)
+        if isinstance(error, ProviderError):
+            error.partial = response
         response.settle(error, interrupted)
         writing = asyncio.create_task(record.end(response, response.to_dict(), error))
         with contextlib.suppress(asyncio.CancelledError):  # a stop that comes now has nothing left to stop

@@ -36,7 +36,7 @@ class HubModels:
     def __init__(self) -> None:
         """Nothing is read or started yet."""
         self.providers = Providers()
-        self.catalog = Catalog(RemoteModels(self.providers))
+        self.catalog = Catalog(RemoteModels(self.providers, self._in_use))
         self.residency = Residency()
         self._default: str | None = None
 
@@ -70,9 +70,17 @@ class HubModels:
         """Every engine that was asked for so far."""
         return self.residency.engines()
 
-    def cards(self) -> list[ModelCard]:
-        """A card for every model that can be asked by name, and every file asked by its path that is still there."""
-        cards = self.catalog.cards()
+    def _in_use(self) -> set[str]:
+        """What the user's aliases, presets and the default stand for."""
+        aliases = self.catalog.user_aliases().values()
+        return {*aliases, *(preset.model for preset in self.catalog.presets()), self.default_model}
+
+    def cards(self, hidden: bool = False) -> list[ModelCard]:
+        """A card for every model that can be asked by name, and every file asked by its path that is still there.
+
+        hidden: also models of providers that are not for every day: nightly ones, and those no chat is with.
+        """
+        cards = self.catalog.cards(hidden=hidden)
         seen = {c.path for c in cards}
         for engine in self.engines():
             path = engine.card.path

@@ -27,7 +27,7 @@ from modelhub.kernels.catalog.ids import SHAPE, clean
 from modelhub.kernels.catalog.importers import Imported
 from modelhub.kernels.catalog.states import State
 from modelhub.kernels.protocol.request import short
-from modelhub.kernels.providers.keys import KeyStore
+from modelhub.kernels.providers.key_store import KeyStore
 
 PIECE = 8 << 20  # bytes copied at once
 SPARE = 64 << 20  # bytes of the disk that are left free
@@ -190,7 +190,7 @@ def _brought(card: ModelCard, folder: Path, copy: bool, progress: Callable[[floa
     made: list[Path] = []
     files: list[ModelFile] = []
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        settings.make_folder(folder)
         if copy and (free := shutil.disk_usage(folder).free) < total + SPARE:
             raise ImportFailed(
                 f"{card.id} has {total:,} bytes, and the disk of {folder} has {free:,} free; "

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from typing import Any
 
 from modelhub.errors import HubError, Stopped
 from modelhub.kernels.protocol.chunk import ChunkReader
-from modelhub.kernels.protocol.completion import Answer, Choice, completion
-from modelhub.kernels.protocol.events import (
-    Called,
-    Delta,
-    Ended,
-    Event,
-    Kept,
-    Pictured,
-    Progress,
-    PromptLogprobs,
-    Reasoned,
-    Refused,
-    Started,
-    Warned,
-)
+from modelhub.kernels.protocol.completion import Answer, completion
+from modelhub.kernels.protocol.events import Event, Progress
+from modelhub.kernels.protocol.gathered import Gathered
+from modelhub.kernels.protocol.raw import Raw
 from modelhub.kernels.protocol.request import ChatRequest
 from modelhub.kernels.waiting import Growing, Reading
 
@@ -43,45 +32,133 @@ class Response(Growing):
         self.request = request
         self.id = f"chatcmpl-{uuid.uuid4().hex}"
         self.created = int(time.time())
-        self.warnings: list[str] = list(warnings or ())
         self.notes: list[str] = []
         """What the user should know that is no warning: a turn replaced, a conversation begun."""
         self.interrupted = False
-        self.complete = False
-        """Whether the engine said that the answer is whole."""
         self.error: HubError | None = None
-        self.progress: Progress | None = None
-        self._debug: dict[str, Any] = {}
-        self._choices = [Choice() for _ in range(request.n or 1)]
-        self._prompt_logprobs: list[dict[str, Any]] = []
-        self._usage: dict[str, Any] | None = None
-        self._started = time.monotonic()
-        self._first: float | None = None
-        self._last = self._started
+        self.origin = request
+        """The request that began the answer: another than `request` where it was gone on with."""
+        self.begun = 0
+        """Characters of the text that came of earlier requests, where the answer was gone on with."""
+        self._came = Gathered(request.n or 1, warnings or ())
         self._cancel: Callable[[], object] = lambda: None
         self._stopping = False
 
-    # -- reading -----------------------------------------------------------------------------------------------------
+    # -- what has come; none of these waits --------------------------------------------------------------------------
+
+    @property
+    def complete(self) -> bool:
+        """Whether the engine said that the answer is whole."""
+        return self._came.complete
+
+    @property
+    def warnings(self) -> list[str]:
+        """What of the request had no effect, and what else the user should know."""
+        return self._came.warnings
+
+    @property
+    def progress(self) -> Progress | None:
+        """What is done before the answer comes, as loading or waiting."""
+        return self._came.progress
+
+    @property
+    def raw(self) -> Raw | None:
+        """The exchange with a provider as it went over the wire; None for other models. It is in no log."""
+        return self._came.raw
 
     @property
     def stopping(self) -> bool:
         """Whether it was asked to stop."""
         return self._stopping
 
+    def partial(self, choice: int = 0) -> str:
+        """The text so far; never waits."""
+        with self._changed:
+            return self._came.choices[choice].text()
+
+    def partial_message(self, choice: int = 0) -> dict[str, Any]:
+        """As `message`, of what has come so far."""
+        with self._changed:
+            return self._came.choices[choice].to_send()
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the first choice ended: `stop`, `length`, `tool_calls`, `content_filter`; `error` where it was given up.
+
+        None where it was stopped, is still coming, or is whole and the provider does not say.
+        """
+        return self._came.choices[0].finish
+
+    @property
+    def native_finish_reason(self) -> str | None:
+        """The provider's own word for why the first choice ended, where it gave one."""
+        return self._came.choices[0].native
+
+    @property
+    def count(self) -> int:
+        """Choices there are: as many as were asked for, or more where a provider sent more."""
+        return len(self._came.choices)
+
+    @property
+    def system_fingerprint(self) -> str | None:
+        """Short hash of file, load parameters and llama.cpp: equal seeds need equal ones. None before it began.
+
+        Of a remote model, what its provider says.
+        """
+        model = self._came.debug.get("model") or {}
+        said: str | None = model.get("fingerprint") or self._came.said.get("system_fingerprint")
+        return said
+
+    @property
+    def size(self) -> int:
+        """Characters of all choices so far; never waits."""
+        return sum(c.length for c in self._came.choices)
+
+    @property
+    def thought(self) -> str:
+        """What the first choice thought so far; `reasoning` waits for the end."""
+        with self._changed:
+            return "".join(self._came.choices[0].reasoning)
+
+    @property
+    def thoughts(self) -> int:
+        """How many pieces of thoughts came so far, of all choices; never waits."""
+        return sum(len(c.reasoning) for c in self._came.choices)
+
+    @property
+    def debug(self) -> dict[str, Any]:
+        """What really happened: rendered prompt, token counts, timings, sampling chain, load and request parameters."""
+        return self._came.facts()
+
+    def timings(self) -> dict[str, float | None]:
+        """Seconds to the first token and in all, and tokens a second after the first (as the engine measured them).
+
+        Tokens a second of a remote model come of its provider's count, and of the seconds from the first piece to the
+        last; None where it did not count, or sent all in one piece.
+        """
+        return self._came.timings()
+
+    def calls(self, choice: int = 0) -> list[dict[str, Any]]:
+        """The tool calls of one choice so far; see `tool_calls`. Never waits."""
+        with self._changed:
+            calls = self._came.choices[choice].calls
+            cut = None if self.complete else len(calls) - 1  # nobody said that the last one is whole
+            return [
+                {**call.to_dict(), **({"incomplete": True} if number == cut or not call.whole else {})}
+                for number, call in enumerate(calls)
+            ]
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
     def text(self, choice: int = 0) -> str:
         """The whole text of one choice; waits for the end. Raises what ended it badly; `partial` has what came."""
         self._wait_done()
         return self.partial(choice)
 
-    def partial(self, choice: int = 0) -> str:
-        """The text so far; never waits."""
-        with self._changed:
-            return self._choices[choice].text()
-
     def json(self) -> dict[str, Any]:
         """The answer as OpenAI's `chat.completion` object; waits for the end."""
         self._wait_done()
-        return completion(self._answer(), self._usage_so_far())
+        return completion(self._answer(), self._came.usage())
 
     def chunks(self) -> Reading[dict[str, Any]]:
         """The answer as OpenAI's `chat.completion.chunk` objects, as they come: for `for` and for `async for`.
@@ -94,15 +171,54 @@ class Response(Growing):
         return Reading(self, self._chunk_reader)
 
     def usage(self) -> dict[str, Any]:
-        """Tokens of prompt and answer, as OpenAI counts them; waits for the end."""
+        """Tokens of prompt and answer, as OpenAI counts them; waits for the end. {} where nobody counted."""
         self._wait_done()
-        return self._usage_so_far()
+        return self._came.usage()
+
+    def message(self, choice: int = 0) -> dict[str, Any]:
+        """The assistant's message to send back when the conversation goes on.
+
+        With its text, its tool calls, and what a provider wants back with them (`reasoning_content`,
+        `reasoning_details`). A tool call that was cut off is left out. Waits as `reasoning`.
+        """
+        self._wait_came()
+        return self.partial_message(choice)
+
+    @property
+    def reasoning(self) -> str:
+        """What the first choice thought beside its answer, as far as it is told; "" where it is not.
+
+        Waits for the end. Of an answer that broke off: what came; raises what ended it where nothing did.
+        """
+        self._wait_came()
+        return self.thought
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the first choice refuses to answer, where that is said apart from the answer. Waits as `reasoning`."""
+        self._wait_came()
+        return "".join(self._came.choices[0].refusal) or None
+
+    @property
+    def images(self) -> list[str]:
+        """Pictures of the first choice: data: URLs, or addresses, which are never fetched. Waits as `reasoning`."""
+        self._wait_came()
+        return list(self._came.choices[0].images)
+
+    @property
+    def tool_calls(self) -> list[dict[str, Any]]:
+        """Tool calls of the first choice, as OpenAI's message has them; arguments are JSON text.
+
+        One that was cut off has `"incomplete": True`. Waits as `reasoning`.
+        """
+        self._wait_came()
+        return self.calls()
 
     @property
     def logprobs(self) -> list[dict[str, Any]]:
         """Entries of OpenAI's logprobs.content of the first choice; natural logarithms. Waits for the end."""
         self._wait_done()
-        return self._choices[0].logprobs
+        return self._came.choices[0].logprobs
 
     @property
     def prompt_logprobs(self) -> list[dict[str, Any]]:
@@ -111,45 +227,7 @@ class Response(Growing):
         Natural logarithms. Waits for the end.
         """
         self._wait_done()
-        return self._prompt_logprobs
-
-    @property
-    def finish_reason(self) -> str | None:
-        """Why the first choice ended: `stop`, `length`, or None where it was stopped or is still coming."""
-        return self._choices[0].finish
-
-    @property
-    def system_fingerprint(self) -> str | None:
-        """Short hash of file, load parameters and llama.cpp: equal seeds need equal ones. None before it began."""
-        model = self._debug.get("model") or {}
-        return model.get("fingerprint")
-
-    @property
-    def size(self) -> int:
-        """Characters of all choices so far; never waits."""
-        return sum(c.length for c in self._choices)
-
-    @property
-    def debug(self) -> dict[str, Any]:
-        """What really happened: rendered prompt, token counts, timings, sampling chain, load and request parameters."""
-        timings = self.timings()
-        return {
-            **self._debug,
-            "usage": self._usage_so_far(),
-            "timings": {**self._debug.get("timings", {}), **timings},
-        }
-
-    def timings(self) -> dict[str, float | None]:
-        """Seconds to the first token and in all, and tokens a second after the first (as the engine measured them)."""
-        tokens = sum(c.tokens for c in self._choices)
-        decoding = self._debug.get("timings", {}).get("decode_s")
-        if decoding is None:
-            decoding = self._last - self._first if self._first is not None else 0.0
-        return {
-            "first_token_s": None if self._first is None else self._first - self._started,
-            "total_s": self._last - self._started,
-            "tokens_per_s": (tokens - 1) / decoding if tokens > 1 and decoding > 0 else None,
-        }
+        return self._came.prompt_logprobs
 
     def stop(self) -> None:
         """Stop the answer; what came is kept. Any thread; returns at once."""
@@ -184,41 +262,25 @@ class Response(Growing):
             "id": self.id,
             "created": self.created,
             "request": self.request.to_dict(),
-            "choices": [
-                {
-                    "text": self.partial(i),
-                    "logprobs": c.logprobs,
-                    "tokens": c.tokens,
-                    "finish_reason": c.finish,
-                }
-                for i, c in enumerate(self._choices)
-            ],
-            "prompt_logprobs": self._prompt_logprobs,
-            "usage": self._usage_so_far(),
-            "debug": self.debug,
-            "warnings": list(self.warnings),
+            **self._came.to_dict(),
+            **({"origin": self.origin.to_dict(), "begun": self.begun} if self.begun else {}),
             "notes": list(self.notes),
             "interrupted": self.interrupted,
-            "error": None if self.error is None else {"type": type(self.error).__name__, "message": str(self.error)},
+            "error": None if self.error is None else self.error.to_record(),
         }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Response:
         """The finished response that `to_dict` gave."""
-        import modelhub.errors as errors
-
-        response = cls(ChatRequest.make(**data["request"]), data["warnings"])
+        response = cls(ChatRequest.make(**data["request"]))
         response.id, response.created = data["id"], data["created"]
+        response._came = Gathered.from_dict(data)
+        if begun := data.get("begun"):
+            response.begun, response.origin = begun, ChatRequest.make(**data["origin"])
         response.notes = list(data["notes"])
         response.interrupted = data["interrupted"]
-        response._choices = [Choice(c["text"], c["logprobs"], c["tokens"], c["finish_reason"]) for c in data["choices"]]
-        response._prompt_logprobs = data.get("prompt_logprobs", [])  # absent in logs of modelhub 0.1
-        response._usage = data["usage"]
-        response._debug = data["debug"]
-        response._restore_times(data["debug"].get("timings", {}))
         if data["error"] is not None:
-            kind = getattr(errors, data["error"]["type"], HubError)
-            response.error = kind(data["error"]["message"])
+            response.error = HubError.from_record(data["error"])
         response._done = True
         return response
 
@@ -231,53 +293,29 @@ class Response(Growing):
 
     # -- filled by the hub -------------------------------------------------------------------------------------------
 
+    def go_on(self, earlier: Response, text: str) -> None:
+        """Begin with an `earlier` answer, whose text is `text`. The hub calls it, before anything comes."""
+        with self._changed:
+            self.origin, self.begun = earlier.origin, len(text)
+            self._came.go_on(earlier._came, text)
+            self.notes.append(f"goes on after {self.begun:,} characters")
+            self._wake()
+
     def feed(self, event: Event) -> None:
         """Take what the engine yielded. The hub calls it, from the background loop."""
+        self.feed_all((event,))
+
+    def feed_all(self, events: Sequence[Event]) -> None:
+        """As `feed`, of events that came together: who waits is woken once."""
         with self._changed:
-            match event:
-                case Delta():
-                    choice = self._choice(event.index)
-                    choice.add(event.text)
-                    choice.logprobs.extend(event.logprobs)
-                    choice.tokens += event.tokens
-                    self._last = time.monotonic()
-                    if self._first is None:
-                        self._first = self._last
-                case Reasoned():
-                    self._choice(event.index).reasoning.append(event.text)
-                case Called():
-                    self._choice(event.index).call(event)
-                case Refused():
-                    self._choice(event.index).refusal.append(event.text)
-                case Kept():
-                    self._choice(event.index).blocks.extend(event.blocks)
-                case Pictured():
-                    self._choice(event.index).images.append(event.url)
-                case PromptLogprobs():
-                    self._prompt_logprobs[event.at :] = event.entries
-                case Progress():
-                    self.progress = event
-                case Started():
-                    self.progress = None
-                    self._debug.update(event.details)
-                case Warned():
-                    self.warnings.append(event.text)
-                case Ended():
-                    for index, (finish, kept) in enumerate(zip(event.finish, event.kept, strict=True)):
-                        self._choice(index).finish = finish
-                        del self._choice(index).logprobs[kept:]
-                    for index, native in enumerate(event.natives):
-                        self._choice(index).native = native
-                    self.complete = True
-                    self._usage = event.usage
-                    self._debug.update(event.details)
+            self._came.take(events)
             self._wake()
 
     def settle(self, error: HubError | None = None, interrupted: bool = False) -> None:
         """No more will come, and this is how it ended; readers are told by `end`. The hub calls it, once."""
         with self._changed:
-            self.error, self.interrupted, self.progress = error, interrupted, None
-            self._last = time.monotonic()
+            self.error, self.interrupted = error, interrupted
+            self._came.progress, self._came.last = None, time.monotonic()
 
     def end(self) -> None:
         """The answer is complete and written down: wake every reader. The hub calls it, once, after `settle`."""
@@ -293,12 +331,6 @@ class Response(Growing):
         if late:
             cancel()
 
-    def _choice(self, index: int) -> Choice:
-        """A choice; providers may send more of them than were asked for."""
-        while index >= len(self._choices):
-            self._choices.append(Choice())
-        return self._choices[index]
-
     # -- inside ------------------------------------------------------------------------------------------------------
 
     def _text_reader(self) -> Callable[[bool], list[str]]:
@@ -306,7 +338,7 @@ class Response(Growing):
 
         def take(_all: bool) -> list[str]:
             nonlocal seen
-            new = self._choices[0].pieces[seen:]
+            new = self._came.choices[0].pieces[seen:]
             seen += len(new)
             return ["".join(new)] if new else []
 
@@ -317,14 +349,23 @@ class Response(Growing):
 
         def take(all_: bool) -> list[dict[str, Any]]:
             if all_ and self.error is None:
-                return reader.end(self._answer(), self._usage_so_far())
+                return reader.end(self._answer(), self._came.usage())
             return reader.more(self._answer())
 
         return take
 
     def _answer(self) -> Answer:
-        request, choices, prompt = self.request, self._choices, self._prompt_logprobs
-        return Answer(self.id, self.created, request, choices, self.system_fingerprint, prompt)
+        came, fingerprint = self._came, self.system_fingerprint
+        return Answer(
+            self.id, self.created, self.request, came.choices, fingerprint, came.prompt_logprobs, came.said,
+            local=came.counts_tokens,
+        )  # fmt: skip
+
+    def _wait_came(self) -> None:
+        """Wait for the end. Raises what ended it badly where nothing came of it."""
+        self._wait_end()
+        if all(choice.empty for choice in self._came.choices):
+            self._raise()
 
     def _raise(self) -> None:
         if self.error is not None:  # a stopped answer raises nothing: what came can be read
@@ -334,20 +375,5 @@ class Response(Growing):
         """Stop the answer, wait until the engine has let go, and give the error to raise."""
         self.stop()
         self.wait_quietly(STOP_SECONDS)
-        tokens = sum(c.tokens for c in self._choices)
-        after = f" after {tokens} tokens" if self._debug.get("counts_tokens", True) else ""
+        after = f" after {self._came.drawn()} tokens" if self._came.counts_tokens else ""
         return Stopped(f"the answer was stopped{after}; what came is kept", self)
-
-    def _usage_so_far(self) -> dict[str, Any]:
-        if self._usage is not None:
-            return self._usage
-        if not self._debug.get("counts_tokens", True):  # a plugin that did not tell; nobody counts for it
-            return {}
-        prompt = self._debug.get("prompt_tokens", 0)
-        drawn = sum(c.tokens for c in self._choices)
-        return {"prompt_tokens": prompt, "completion_tokens": drawn, "total_tokens": prompt + drawn}
-
-    def _restore_times(self, timings: dict[str, Any]) -> None:
-        total, first = timings.get("total_s"), timings.get("first_token_s")
-        self._last = self._started + (total or 0.0)
-        self._first = None if first is None else self._started + first

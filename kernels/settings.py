@@ -40,6 +40,13 @@ def states_home() -> Path:
     return home() / "states"
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those it lies in; the home is made for its owner alone. Raises OSError."""
+    if folder == home() or home() in folder.parents:
+        home().mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
 def load(name: str) -> Any:
     """The setting `name`, or None when it was never set or the file cannot be read."""
     return _read().get(name)
@@ -73,7 +80,7 @@ def alone(path: Path) -> Iterator[None]:
     Raises StoreFailed where nothing can be written beside it.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         try:
             import fcntl
         except ImportError:  # Windows
@@ -95,7 +102,7 @@ def alone(path: Path) -> Iterator[None]:
 def write_atomically(path: Path, text: str) -> None:
     """Write `text` to `path` in one step, in UTF-8: readers see the old file or the new one. Raises StoreFailed."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:

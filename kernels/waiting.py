@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Generic, NoReturn, TypeVar
@@ -13,6 +15,7 @@ from modelhub.errors import Stopped
 from modelhub.kernels.background import WAKE
 
 T = TypeVar("T")
+Waiter = tuple[asyncio.AbstractEventLoop, "asyncio.Future[None]"]
 
 
 class Growing(ABC):
@@ -23,10 +26,13 @@ class Growing(ABC):
 
     def __init__(self) -> None:
         """Nothing has come."""
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed = threading.Condition(lock)
+        self._over = threading.Condition(lock)  # who waits for the end is not woken before
         self._done = False
         self._events = 0  # how often something came
-        self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None], bool]] = []
+        self._waiters: list[Waiter] = []
+        self._end_waiters: list[Waiter] = []
 
     # -- for whom it grows -------------------------------------------------------------------------------------------
 
@@ -45,17 +51,23 @@ class Growing(ABC):
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end, at most so long; whether it has come. An interrupt stops it and raises Stopped."""
-        self._wait(lambda: self._done, seconds)
+        self._wait_end(seconds)
         return self._done
 
     def wait_quietly(self, seconds: float | None = None) -> None:
         """Wait for the end and raise nothing that ended it."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._done, seconds)
+        with self._over:
+            self._over.wait_for(lambda: self._done, seconds)
 
     async def changed(self, only_end: bool = False, seconds: float = WAKE) -> None:
         """Wait until something came (with `only_end`: the end), or `seconds` passed; cancelling it stops it."""
-        await self._come(None, only_end, seconds)
+        loop = asyncio.get_running_loop()
+        woken: asyncio.Future[None] = loop.create_future()
+        timer = loop.call_later(min(seconds, WAKE), _resolve, woken)
+        try:
+            await self._come(None, woken, only_end)
+        finally:
+            timer.cancel()
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -63,58 +75,67 @@ class Growing(ABC):
         """Something came: tell those who wait. Called under the lock."""
         self._events += 1
         self._changed.notify_all()
-        if not self._waiters:
-            return
-        woken = self._waiters if self._done else [w for w in self._waiters if not w[2]]
-        if not woken:
-            return
-        self._waiters = [w for w in self._waiters if w not in woken]
-        for loop, future, _only_end in woken:
+        woken, self._waiters = self._waiters, []
+        if self._done:
+            self._over.notify_all()
+            woken, self._end_waiters = [*woken, *self._end_waiters], []
+        for loop, future in woken:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_resolve, future)
 
-    def _wait(self, ready: Callable[[], bool], seconds: float | None = None) -> None:
+    def _wait_end(self, seconds: float | None = None) -> None:
+        self._wait(lambda: self._done, seconds, self._over)
+
+    def _wait(
+        self, ready: Callable[[], bool], seconds: float | None = None, told: threading.Condition | None = None
+    ) -> None:
+        """Wait until it is `ready`, which is looked at when `told` (default: by everything that comes)."""
+        told = told or self._changed
         end = None if seconds is None else time.monotonic() + seconds
         try:
-            with self._changed:
+            with told:
                 while not ready() and (end is None or time.monotonic() < end):
-                    self._changed.wait(WAKE if end is None else min(WAKE, max(0.0, end - time.monotonic())))
+                    told.wait(WAKE if end is None else min(WAKE, max(0.0, end - time.monotonic())))
         except KeyboardInterrupt:
             raise self.stopped() from None
 
     def _wait_done(self) -> None:
-        self._wait(lambda: self._done)
+        self._wait_end()
         self._raise()
 
-    async def _come(self, events: int | None, only_end: bool = False, seconds: float = WAKE) -> None:
-        """As `changed`; returns at once when more than `events` events have come already."""
+    async def _come(
+        self, events: int | None, woken: asyncio.Future[None] | None = None, only_end: bool = False
+    ) -> None:
+        """Wait for what comes (with `only_end`: the end); not when more than `events` events have come already.
+
+        woken: ends the wait, too.
+        """
         loop = asyncio.get_running_loop()
-        woken: asyncio.Future[None] = loop.create_future()
-        waiter = (loop, woken, only_end)
+        waiter = (loop, loop.create_future() if woken is None else woken)
         with self._changed:
             if self._done or (events is not None and events != self._events):
                 return
-            self._waiters.append(waiter)
-        # Short waits: ipykernel delivers an interrupt to a loop that wakes by itself, and to no other. A timer of our
-        # own, because a wait happens ten times a second and asyncio.timeout ends by raising twice.
-        timer = loop.call_later(min(seconds, WAKE), _resolve, woken)
+            waiters = self._end_waiters if only_end else self._waiters
+            waiters.append(waiter)
         try:
-            await woken
+            await waiter[1]
         except asyncio.CancelledError:
             raise self.stopped() from None
         finally:
-            timer.cancel()
-            with self._changed:
-                if waiter in self._waiters:
-                    self._waiters.remove(waiter)
+            if woken is not None or not waiter[1].done():  # else it was told, and is on no list any more
+                with self._changed:
+                    waiters = self._end_waiters if only_end else self._waiters
+                    if waiter in waiters:
+                        waiters.remove(waiter)
 
     async def _ended(self) -> None:
         """Wait for the end, as `_wait_done`, for callers that asyncio may cancel."""
-        while not self._done:
-            try:
-                await self._come(None, only_end=True)
-            except Stopped as stopped:
-                _cancelled(stopped)
+        with _heartbeat():
+            while not self._done:
+                try:
+                    await self._come(None, only_end=True)
+                except Stopped as stopped:
+                    _cancelled(stopped)
         self._raise()
 
 
@@ -140,20 +161,57 @@ class Reading(Generic[T]):
 
     async def __aiter__(self) -> AsyncIterator[T]:
         of, take = self._of, self._reader()
-        while True:
-            with of._changed:
-                done, events = of._done, of._events
-                found = take(done)
-            for one in found:
-                yield one
-            if done:
-                of._raise()
-                return
-            if not found:
+        with _heartbeat():
+            while True:
+                with of._changed:
+                    done, events = of._done, of._events
+                    found = take(done)
+                for one in found:
+                    yield one
+                if done:
+                    break
                 try:
                     await of._come(events)
                 except Stopped as stopped:
                     _cancelled(stopped)
+        of._raise()
+
+
+class _Heart:
+    """Wakes a loop ten times a second while somebody wants it."""
+
+    def __init__(self) -> None:
+        self.wanted = 0
+        self._beats = False
+
+    def want(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.wanted += 1
+        if not self._beats:
+            self._beats = True
+            self._beat(loop)
+
+    def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._beats = self.wanted > 0
+        if self._beats:
+            loop.call_later(WAKE, self._beat, loop)
+
+
+_hearts: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Heart] = weakref.WeakKeyDictionary()
+
+
+@contextlib.contextmanager
+def _heartbeat() -> Iterator[None]:
+    """Let the running loop wake by itself: to such a one ipykernel delivers an interrupt, and to no other.
+
+    One timer for all who wait on the loop, where hundreds may.
+    """
+    loop = asyncio.get_running_loop()
+    heart = _hearts.setdefault(loop, _Heart())
+    heart.want(loop)
+    try:
+        yield
+    finally:
+        heart.wanted -= 1
 
 
 def _cancelled(stopped: Stopped) -> NoReturn:

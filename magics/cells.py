@@ -6,6 +6,8 @@ import hashlib
 import traceback
 from typing import Any
 
+from modelhub.magics.key_scanner import look
+
 KEPT_ERRORS = 50
 
 
@@ -26,6 +28,9 @@ class Cells:
 
     def before(self, info: Any) -> None:
         """A cell is about to run; one inside another goes on counting the outer one's chats."""
+        if self.depth > 1 and (info.raw_cell or "") in self.text:
+            return  # a part of the cell, as %%capture runs it
+        look(info)
         if self.depth <= 1:
             self.text = info.raw_cell or ""
             self.count = 0

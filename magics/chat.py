@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelhub.errors import BadRequest, HubError, did_you_mean
 from modelhub.magics.fields import fields_of
-from modelhub.magics.options import Option, help_text, number, parse, whole
+from modelhub.magics.options import SHOWN, Option, help_text, number, parse, whole
 
 if TYPE_CHECKING:
     from modelhub.kernels.hub import Prepared
@@ -35,6 +35,7 @@ OPTIONS = (
            pair=True),
     Option(("--chat",), "the conversation to go on with", "NAME"),
     Option(("--new",), "begin a new conversation"),
+    Option(("--continue",), "go on with the last answer, where it broke off, was stopped or reached its limit"),
     Option(("--set",), "put the answer's text into this variable (parsed with --format json)", "VAR"),
     Option(("--format",), "how to show the answer: md, text, json, code or raw; default md", "FORMAT"),
     Option(("--no-stream",), "show the answer when it is complete"),
@@ -81,7 +82,10 @@ def ask(shell: Any, line: str, body: str | None, magic: str = "%%chat") -> Ask:
 
     values, tail = parse(line, OPTIONS, magic)
     text = "\n\n".join(part for part in (tail, (body or "").strip("\n")) if part.strip())
-    if not text.strip():
+    goes_on = bool(values.get("continue"))
+    if goes_on:
+        _check_alone(values, text, magic)
+    elif not text.strip():
         where = "on the lines below it" if body is not None else "behind the flags"
         raise BadRequest(f"{magic} has nothing to ask: write the question {where}")
     warnings: list[str] = []
@@ -103,16 +107,24 @@ def ask(shell: Any, line: str, body: str | None, magic: str = "%%chat") -> Ask:
     cell = identity(shell, count=not dry)
     the_hub = hub()
     conversation = the_hub.conversations.choose(values.get("chat"), bool(values.get("new")), cell)
-    prepared = the_hub.prepare(
-        text,
-        model=values.get("model"),
-        system=system,
-        conversation=conversation,
-        cell=cell,
-        warnings=warnings,
-        **fields_of(values, own_options(values.get("model")) if values.get("option") else None),
-    )
+    model = values.get("model")
+    fields = fields_of(values, own_options(model) if values.get("option") else None)
+    if goes_on:
+        prepared = the_hub.prepare_continuation(conversation=conversation, model=model, **fields)
+    else:
+        prepared = the_hub.prepare(
+            text, model=model, system=system, conversation=conversation, cell=cell, warnings=warnings, **fields
+        )
     return Ask(prepared, form, not values.get("no_stream"), dry, variable)
+
+
+def _check_alone(values: dict[str, Any], text: str, magic: str) -> None:
+    """Raises BadRequest for what `--continue` cannot have beside it."""
+    if shown := " ".join(text.split())[:SHOWN]:
+        raise BadRequest(f"{magic} --continue goes on with the last answer and takes no question; got {shown!r}")
+    for name in ("new", "system"):
+        if values.get(name):
+            raise BadRequest(f"--continue goes on with the last answer as it was begun: leave --{name} out")
 
 
 def run(shell: Any, line: str, body: str | None, magic: str) -> Any:

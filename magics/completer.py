@@ -100,7 +100,13 @@ def _models(before: list[str], fragment: str) -> Iterable[str]:
     verb = VERBS.get(before[0])
     if verb is None:
         return ()
-    words = _model_names("") if verb.words == "models" else verb.words() if callable(verb.words) else []
+    option = _option(verb.options, before[-1])
+    if option is not None and option.value is not None and option.default is None:
+        return option.words() if option.words is not None else ()
+    if verb.after is not None:
+        words = verb.after([w for w in before[1:] if not w.startswith("-")])
+    else:
+        words = _model_names("") if verb.words == "models" else verb.words() if callable(verb.words) else []
     return words if words and not fragment.startswith("-") else [o.flags[-1] for o in verb.options]
 
 

@@ -28,7 +28,7 @@ class Option:
     flags: its spellings, the long one last. value: what its value is called in the help; None for a switch.
     kind: turns the text into the value. repeat: may be given more than once. default: the value of an optional value
     that was left out; a flag that has one takes the next word only if `kind` accepts it. pair: NAME=VALUE, which may
-    also be typed as two words, NAME VALUE.
+    also be typed as two words, NAME VALUE. words: what Tab offers for its value.
     """
 
     flags: tuple[str, ...]
@@ -39,6 +39,7 @@ class Option:
     default: Any = None
     name: str = ""
     pair: bool = False
+    words: Callable[[], Sequence[str]] | None = None
 
     @property
     def key(self) -> str:

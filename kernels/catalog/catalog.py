@@ -29,11 +29,18 @@ from modelhub.kernels.protocol.request import short
 class Remote(Protocol):
     """What is known of the models of providers, without asking them."""
 
-    def cards(self) -> list[ModelCard]:
-        """A card for every model that a provider lists."""
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with providers and their lists, in one line each."""
+
+    def cards(self, hidden: bool = False) -> list[ModelCard]:
+        """A card for every model that a provider lists; with `hidden` also those that are not for every day."""
 
     def card(self, name: str) -> ModelCard | None:
         """A card for `provider/id`, listed or not; None where there is no such provider."""
+
+    def serving(self) -> list[str]:
+        """The names of the providers there are."""
 
 
 class Catalog:
@@ -50,16 +57,17 @@ class Catalog:
         self.preset_files = Presets()
         self.problems: list[str] = []  # files that are no models and no presets, in one line each
 
-    def cards(self, wait: bool = True) -> list[ModelCard]:
-        """A card for every model that lies where modelhub looks (see `Places`) or that a plugin offers, by name.
+    def cards(self, wait: bool = True, hidden: bool = False) -> list[ModelCard]:
+        """A card for every model that lies where modelhub looks (see `Places`), or that a plugin or a provider offers.
 
-        wait: whether plugins that are still loading are waited for.
+        By name. wait: whether plugins that are still loading are waited for. hidden: also models of providers that are
+        not for every day.
         """
         here = self.here()
         mine = [*self.preset_files.problems, *self.aliases.problems, *self.options.problems]
         mine += self._conflicts(wait)
-        self.problems = [*self._places.problems, *mine]
-        return sorted([*here, *plugin_models.cards(wait), *self.served()], key=lambda c: c.name)
+        self.problems = [*self._places.problems, *mine, *([] if self.remote is None else self.remote.problems)]
+        return sorted([*here, *plugin_models.cards(wait), *self.served(hidden)], key=lambda c: c.name)
 
     def here(self) -> list[ModelCard]:
         """The models of this machine, by name; no plugin is loaded for them."""
@@ -71,15 +79,19 @@ class Catalog:
 
     def offered(self) -> list[ModelCard]:
         """The models of plugins, also those that answer by their names and are not listed; waits for plugins."""
-        return [*plugin_models.cards(hidden=True), *self.served()]
+        return [*plugin_models.cards(hidden=True), *self.served(hidden=True)]
 
-    def served(self) -> list[ModelCard]:
+    def served(self, hidden: bool = False) -> list[ModelCard]:
         """The models that providers list, as their lists were last read."""
-        return [] if self.remote is None else self.remote.cards()
+        return [] if self.remote is None else self.remote.cards(hidden)
 
     def unlisted(self, name: str) -> ModelCard | None:
         """A card for `provider/id` of a provider there is, whether or not it lists the model."""
         return None if self.remote is None else self.remote.card(name)
+
+    def serving(self) -> list[str]:
+        """The names of the providers there are."""
+        return [] if self.remote is None else self.remote.serving()
 
     @property
     def places(self) -> Places:
@@ -148,7 +160,7 @@ class Catalog:
             return card, name.strip()
         if card.source == "file" and card.path:
             return card, card.path
-        alone = [c for c in Names(self).cards if c.id == card.id] == [card]
+        alone = card.engine != "http" and [c for c in Names(self).cards if c.id == card.id] == [card]
         plain = alone and card.id not in aliases and self.preset(card.id) is None
         return card, card.id if plain else card.name
 

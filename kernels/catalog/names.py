@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from modelhub.errors import HubError, ModelNotFound, did_you_mean
+from modelhub.errors import HubError, ModelNotFound, did_you_mean, nearest
 from modelhub.kernels import settings
 from modelhub.kernels.catalog.card import ModelCard
 from modelhub.kernels.catalog.fetching import well_known
@@ -36,6 +36,9 @@ class Known(Protocol):
 
     def unlisted(self, name: str) -> ModelCard | None:
         """A card for `provider/id` of a provider there is."""
+
+    def serving(self) -> list[str]:
+        """The names of the providers there are."""
 
     def preset(self, name: str) -> Preset | None:
         """The preset of this name."""
@@ -133,7 +136,7 @@ class Names:
     def _model(self, wanted: str, asked: str, presets: bool = True) -> Found:
         """As `find`, without the user's aliases."""
         if cards := self._of_name(wanted):
-            return self._one(cards, wanted)
+            return self._mine_first(cards, wanted) or self._one(cards, wanted)
         if presets and (preset := self.known.preset(wanted)) is not None:
             return self._of_preset(preset)
         same = [c for c in self.here if c.id == wanted or c.id.startswith(f"{wanted}@")]
@@ -142,15 +145,17 @@ class Names:
         target = self.known.plugin_aliases().get(wanted)
         if target is not None and (cards := self._of_name(target)):
             return self._one(cards, wanted)
-        if cards := [c for c in self.cards if c.id == wanted]:
-            twins = [c for c in self.cards if c.id.startswith(f"{wanted}@")]  # the same id in a later place
+        if cards := [c for c in self._asked_by_id(wanted) if c.id == wanted]:
+            twins = [c for c in self._own if c.id.startswith(f"{wanted}@")]  # the same id in a later place
             if min(map(_rank, twins), default=len(preferred())) < min(map(_rank, cards)):
                 cards = [*cards, *twins]
             return self._one(cards, wanted)
         if found := self._newest(wanted):
             return found
-        if card := self.known.unlisted(wanted):
+        if os.path.isfile(wanted) and (card := self._path(wanted)):  # noqa: PTH113 - Path.is_file raises for long names
             return Found(card)
+        if card := self.known.unlisted(wanted):
+            return Found(card, note=str(card.metadata.get("unlisted", "")))
         if card := self._path(wanted):
             return Found(card)
         if entry := well_known.find(wanted):
@@ -161,6 +166,27 @@ class Names:
         if name.startswith("local/"):  # no plugin has these
             return [c for c in self.here if c.name == name]
         return [c for c in self.cards if c.name == name] if "/" in name else []
+
+    @property
+    def _own(self) -> list[ModelCard]:
+        """The models that no provider lists: an id there is sent as it stands, whatever it looks like."""
+        return [c for c in self.cards if c.engine != "http"]
+
+    def _asked_by_id(self, wanted: str) -> list[ModelCard]:
+        """The models whose id may be asked alone; what looks like a path is a file's."""
+        return self._own if wanted.startswith((".", "~", "/")) else self.cards
+
+    def _mine_first(self, cards: Sequence[ModelCard], wanted: str) -> Found | None:
+        """What of this machine was called so before a provider listed the name: nothing that was local goes out."""
+        if any(c.engine != "http" for c in cards):
+            return None
+        mine = [c for c in self.here if c.id == wanted]
+        found = self._one(mine, wanted) if mine else self._newest(wanted)
+        if found is None or found.card.provider != "local" or _rank(cards[0]) < _rank(found.card):
+            return None
+        provider = cards[0].provider
+        note = f"{wanted} is {found.card.name} here; %models prefer {provider} lets {provider} answer to this name"
+        return replace(found, note=note)
 
     def _of_preset(self, preset: Preset) -> Found:
         if not preset.asked:
@@ -212,12 +238,13 @@ class Names:
         base, colon, tag = wanted.rpartition(":")
         if colon:
             cards = [
-                c for c in self.cards if base in {c.id, c.name} | families(c) | endings(c) and tag.lower() in quants(c)
+                c for c in self._own if base in {c.id, c.name} | families(c) | endings(c) and tag.lower() in quants(c)
             ]
             return self._one(cards, wanted) if cards else None
-        here = [c for c in self.cards if c.state not in {"downloadable", "downloading"}]
+        own = self._own
+        here = [c for c in own if c.state not in {"downloadable", "downloading"}]
         for names in (families, endings):
-            for pool in (here, self.cards):
+            for pool in (here, own):
                 cards = [c for c in pool if wanted in names(c)]
                 groups = {(c.provider, family(c)): [d for d in cards if family(d) == family(c)] for c in cards}
                 if len(groups) > 1:
@@ -265,14 +292,20 @@ class Names:
 
     def _unknown(self, wanted: str, asked: str) -> ModelNotFound:
         presets = [p.name for p in self.known.presets()]  # what is of this machine comes before what plugins bring
-        ids = list(dict.fromkeys([*(c.id for c in self.here), *presets, *(c.id for c in self.cards)]))
+        ids = list(dict.fromkeys([*(c.id for c in self.here), *presets, *(c.id for c in self._own)]))
+        served = [c for c in self.cards if c.engine == "http"]
         names = [*ids, *self.known.user_aliases(), *self.known.plugin_aliases()]
+        names += [c.name for c in served] if "/" in wanted else [c.id for c in served]
         provider, slash, rest = wanted.partition("/")
         provided = slash and any(c.provider == provider for c in self.cards)
+        near = did_you_mean(rest if provided else wanted, names)
+        if slash and not near and (who := nearest(provider, self.known.serving(), 1)):
+            near = f" Did you mean '{who[0]}/{rest}'?"
         more = f" and {len(ids) - SHOWN:,} more" if len(ids) > SHOWN else ""
+        more += f", and {len(served):,} of {', '.join(sorted({c.provider for c in served}))}" if served else ""
         there = f"There {'is' if len(ids) == 1 else 'are'} {', '.join(ids[:SHOWN]) or 'none'}{more}"
         return ModelNotFound(
-            f"no model is named {short(asked)}.{did_you_mean(rest if provided else wanted, names)} {there}; looked in: "
+            f"no model is named {short(asked)}.{near} {there}; looked in: "
             f"{', '.join(self.known.looked_in())}; the path of a .gguf file works too. Type %models to see them.",
             name=asked,
             param="model",

@@ -64,9 +64,12 @@ class LocalEngine(Lifecycle):
         worker = self._worker
         assert worker is not None
         plan = plan_of(request)
-        messages = for_template(request.messages)
+        begun, said = "", request.messages
+        if request.x_modelhub and request.x_modelhub.continue_final_message:
+            begun, said = said[-1].text, said[:-1]
+        messages = for_template(said)
         text = ""
-        answers = worker.request({"m": "chat", "messages": messages, "tools": None, "plan": plan})
+        answers = worker.request({"m": "chat", "messages": messages, "begun": begun, "tools": None, "plan": plan})
         async with contextlib.aclosing(answers):
             async for message in answers:
                 kind = message["m"]

@@ -12,7 +12,7 @@ from typing import Any
 from modelhub.errors import BadRequest, HubError, PluginFailed
 from modelhub.kernels import plugins
 from modelhub.kernels.catalog.card import ModelCard
-from modelhub.kernels.protocol.events import Delta, Ended, Event, Progress, Started, Warned
+from modelhub.kernels.protocol.events import Delta, Ended, Event, Progress, Reasoned, Started, Warned
 from modelhub.kernels.protocol.load_params import LoadParams
 from modelhub.kernels.protocol.model import Finish, Model, Reasoning, Usage, options_in
 from modelhub.kernels.protocol.request import ChatRequest, short
@@ -70,7 +70,7 @@ class PluginEngine:
             }
         )
         usage: dict[str, Any] = {}
-        finish, thoughts = "stop", ""
+        finish = "stop"
         run = _Run(lambda: model.execute(request, options))
         try:
             async for item in run.items():
@@ -82,7 +82,7 @@ class PluginEngine:
                 elif isinstance(item, Finish):
                     finish = item.reason
                 elif isinstance(item, Reasoning):
-                    thoughts += whole(item.text)
+                    yield Reasoned(0, whole(item.text))
                 elif isinstance(item, Warned | Progress):
                     yield item
                 else:
@@ -96,8 +96,7 @@ class PluginEngine:
             run.stop()
         if finish not in FINISH:
             raise self._failed(f"execute yielded the finish reason {short(finish)}; there are {', '.join(FINISH)}")
-        details = {"reasoning": thoughts} if thoughts else {}
-        yield Ended((finish,), (0,), usage, details)
+        yield Ended((finish,), (0,), usage)
 
     async def score(self, text: str, window: int | None, stride: int | None, top: int) -> AsyncGenerator[Event]:
         """Raise BadRequest: plugins give no log probabilities."""

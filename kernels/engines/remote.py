@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from modelhub.errors import BadRequest
-from modelhub.kernels import transport
+from modelhub.errors import BadRequest, ProviderError
 from modelhub.kernels.catalog.card import ModelCard
-from modelhub.kernels.protocol.events import Event, Progress, Started
+from modelhub.kernels.engines import renaming
+from modelhub.kernels.engines.exchange import Exchange
+from modelhub.kernels.engines.trying import Trying
+from modelhub.kernels.protocol.events import Event, Progress, Started, Warned
 from modelhub.kernels.protocol.load_params import LoadParams
 from modelhub.kernels.protocol.request import ChatRequest
 from modelhub.kernels.providers.dialects import dialect
-from modelhub.kernels.providers.failures import failure
+from modelhub.kernels.providers.dialects.dialect import Call
 from modelhub.kernels.providers.providers import Providers
-from modelhub.kernels.providers.stream.decoder import Decoder
+from modelhub.kernels.providers.rules import Target
 
 
 class RemoteEngine:
@@ -54,26 +56,53 @@ class RemoteEngine:
         return False
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[Event]:
-        """Run one request; see `Engine.chat`. Raises ProviderError."""
+        """Run one request; see `Engine.chat`. Raises ProviderError.
+
+        It is sent again where it may be (`providers.retrying`), as long as nothing of an answer was told.
+        """
         target = self._providers.target(self.card.provider, self.card.id)
-        provider = target.provider
-        talk = dialect(provider.dialect)
-        call = talk.build(request, target)
-        key = self._providers.keys.find(provider)
-        headers = {**provider.headers, **call.headers}
-        if key is not None:
-            headers[provider.key_header] = f"{provider.key_scheme} {key.reveal()}".strip()
-        reader, decoder = talk.reader(request, target), Decoder()
-        client = transport.async_client()
-        async with client.stream(call.method, call.url, json=call.body, headers=headers) as reply:
-            if reply.status_code != 200:
-                raise failure(reply.status_code, dict(reply.headers), await reply.aread(), provider)
-            yield Started({"engine": self.kind, "provider": provider.name, "counts_tokens": False})
-            async for data in reply.aiter_raw():
-                for event in decoder.feed(data):
-                    for told in reader.event(event):
-                        yield told
-        yield reader.end()
+        call = renaming.renamed(dialect(target.provider.dialect).build(request, target), target)
+        trying = Trying(lambda: self._send(call, request, target), target.provider)
+        try:
+            async for progress in trying.opened():
+                yield progress
+        except ProviderError as raised:
+            again = renaming.learned(raised, call, target)
+            if again is None:
+                raise
+            renamed = again
+            trying = Trying(lambda: self._send(renamed, request, target), target.provider)
+            async for progress in trying.opened():
+                yield progress
+        exchange = trying.exchange
+        try:
+            for warning in exchange.warnings:
+                yield Warned(warning)
+            yield Started(
+                {
+                    "engine": self.kind,
+                    "provider": target.provider.name,
+                    "counts_tokens": False,
+                    "model": {"id": self.card.id, "provider": target.provider.name},
+                    **exchange.started(),
+                }
+            )
+            async for events in exchange.events():
+                for event in events:
+                    yield event
+        finally:
+            await exchange.close()
+
+    async def _send(self, call: Call, request: ChatRequest, target: Target) -> Exchange:
+        """An exchange that has begun to answer. Raises ProviderError."""
+        key = await self._providers.keys.aauth(target.provider)
+        exchange = Exchange(call, target, dialect(target.provider.dialect).reader(request, target), key)
+        try:
+            await exchange.open()
+        except BaseException:
+            await exchange.close()
+            raise
+        return exchange
 
     async def score(self, text: str, window: int | None, stride: int | None, top: int) -> AsyncGenerator[Event]:
         """Raise BadRequest: no provider reads a text for its log probabilities."""

@@ -2,89 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from modelhub.kernels.protocol.events import LEAST, Called
+from modelhub.kernels.protocol.choice import Choice
+from modelhub.kernels.protocol.events import LEAST
 from modelhub.kernels.protocol.request import ChatRequest
-
-
-class Choice:
-    """One answer as it stands: its text so far, the log probabilities of its tokens, why it ended."""
-
-    __slots__ = (
-        "_joined", "_text", "blocks", "calls", "finish", "images", "length", "logprobs", "native", "pieces",
-        "reasoning", "refusal", "tokens",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        text: str = "",
-        logprobs: list[dict[str, Any]] | None = None,
-        tokens: int = 0,
-        finish: str | None = None,
-    ) -> None:
-        """An answer of which `text` has come, with entries of OpenAI's logprobs.content; `tokens` were drawn."""
-        self.pieces: list[str] = [text] if text else []
-        """The text as it came, none of them empty; only ever appended to, so a reader may keep its place by number."""
-        self.length = len(text)
-        self.logprobs = [] if logprobs is None else logprobs
-        self.tokens = tokens
-        self.finish = finish
-        self.native: str | None = None  # the provider's own finish reason
-        self.reasoning: list[str] = []  # text, only ever appended to
-        self.refusal: list[str] = []
-        self.calls: list[dict[str, Any]] = []  # tool calls as OpenAI's message has them; arguments grow
-        self.blocks: list[dict[str, Any]] = []  # the message's reasoning_details
-        self.images: list[str] = []  # data: URLs or addresses
-        self._text, self._joined = "", 0
-
-    def add(self, text: str) -> None:
-        """Append text."""
-        if text:
-            self.pieces.append(text)
-            self.length += len(text)
-
-    def call(self, event: Called) -> None:
-        """Take a piece of a tool call."""
-        while event.number >= len(self.calls):
-            self.calls.append({"id": "", "type": "function", "function": {"name": "", "arguments": ""}})
-        call = self.calls[event.number]
-        call["id"] = call["id"] or event.ident
-        call["function"]["name"] = call["function"]["name"] or event.name
-        call["function"]["arguments"] += event.arguments
-        if event.extra:
-            call["extra_content"] = {**call.get("extra_content", {}), **event.extra}
-
-    def message(self) -> dict[str, Any]:
-        """The assistant message it makes; keys that OpenAI's message has not are there only where they hold something.
-
-        `reasoning_content` is the thinking, `reasoning_details` what goes back to the provider with the message,
-        `images` a list of `image_url` parts.
-        """
-        text, refusal = self.text(), "".join(self.refusal)
-        message: dict[str, Any] = {
-            "role": "assistant",
-            "content": text if text or not self.calls else None,
-            "refusal": refusal or None,
-        }
-        if self.reasoning:
-            message["reasoning_content"] = "".join(self.reasoning)
-        if self.blocks:
-            message["reasoning_details"] = list(self.blocks)
-        if self.calls:
-            message["tool_calls"] = [{**call, "function": dict(call["function"])} for call in self.calls]
-        if self.images:
-            message["images"] = [{"type": "image_url", "image_url": {"url": url}} for url in self.images]
-        return message
-
-    def text(self) -> str:
-        """The whole text so far. Each piece is joined once."""
-        if self._joined < len(self.pieces):
-            self._text += "".join(self.pieces[self._joined :])
-            self._joined = len(self.pieces)
-        return self._text
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +18,9 @@ class Answer:
     fingerprint: the worker's, or None where no worker has taken the request. Equal seeds give equal answers only under
         equal fingerprints.
     prompt: entries as of logprobs.content for the prompt's tokens.
+    said: what a provider said of its answer: `id`, `model`, `created`, `system_fingerprint`, `service_tier`; each
+        stands in place of ours.
+    local: whether modelhub's own engine answers.
     """
 
     ident: str
@@ -102,16 +29,19 @@ class Answer:
     choices: Sequence[Choice]
     fingerprint: str | None
     prompt: Sequence[dict[str, Any]]
+    said: Mapping[str, Any] = field(default_factory=dict)
+    local: bool = True
 
     @property
     def logprobs(self) -> bool:
-        """Whether the log probabilities of its tokens were asked for."""
-        return self.request.alternatives is not None
+        """Whether each choice has logprobs, if empty ones: those of modelhub's own engine that were asked for."""
+        return self.local and self.request.alternatives is not None
 
     def head(self, kind: str) -> dict[str, Any]:
         """The keys that a completion and each of its chunks have alike; `kind` is what they call `object`.
 
-        `service_tier` is there only when it was asked for: the local engine has one, "default".
+        `service_tier` is there where a provider said one. The local engine has one, "default", and says it when it was
+        asked for.
         """
         keys = {
             "id": self.ident,
@@ -120,7 +50,9 @@ class Answer:
             "model": self.request.model,
             "system_fingerprint": self.fingerprint,
         }
-        return keys if self.request.service_tier is None else {**keys, "service_tier": "default"}
+        if self.local and self.request.service_tier is not None:
+            keys["service_tier"] = "default"
+        return {**keys, **self.said}
 
     def prompt_part(self) -> dict[str, Any]:
         """Our `prompt_logprobs`, where they were asked for: for the completion and for the first of its chunks."""
@@ -142,9 +74,8 @@ def completion(answer: Answer, usage: dict[str, Any]) -> dict[str, Any]:
             {
                 "index": index,
                 "message": choice.message(),
-                "logprobs": content(choice.logprobs) if answer.logprobs else None,
-                "finish_reason": choice.finish,
-                **({} if choice.native is None else {"native_finish_reason": choice.native}),
+                "logprobs": content(choice.logprobs, answer.logprobs),
+                **ending(choice),
             }
             for index, choice in enumerate(answer.choices)
         ],
@@ -154,9 +85,15 @@ def completion(answer: Answer, usage: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def content(entries: list[dict[str, Any]]) -> dict[str, Any]:
-    """The `logprobs` of a choice or a chunk, with numbers that JSON can say."""
-    return {"content": [_sayable(e) for e in entries], "refusal": None}
+def ending(choice: Choice) -> dict[str, Any]:
+    """Why a choice ended: `finish_reason`, and a provider's own where it gave one."""
+    finish: dict[str, Any] = {"finish_reason": choice.finish}
+    return finish if choice.native is None else {**finish, "native_finish_reason": choice.native}
+
+
+def content(entries: list[dict[str, Any]], empty: bool = False) -> dict[str, Any] | None:
+    """The `logprobs` of a choice or a chunk, with numbers that JSON can say; None for none, unless `empty`."""
+    return {"content": [_sayable(e) for e in entries], "refusal": None} if entries or empty else None
 
 
 def _sayable(entry: dict[str, Any]) -> dict[str, Any]:

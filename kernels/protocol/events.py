@@ -18,7 +18,12 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The engine took the request. `details` are facts for `Response.debug`."""
+    """The engine took the request. `details` are facts for `Response.debug`; of more than one of these all count.
+
+    A remote engine and its readers say, where they know it: `raw`, a `protocol.raw.Raw`; `said`, what the provider says
+    of its answer before the first text of it (`id`, `model`, `created`, `system_fingerprint`, `service_tier`); `usage`,
+    as of `Ended`, as far as it is known while the answer comes.
+    """
 
     details: dict[str, Any] = field(default_factory=dict)
 

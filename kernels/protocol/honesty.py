@@ -98,6 +98,7 @@ LOCAL: dict[str, Rule] = {
     "x_modelhub.prompt_logprobs": Rule(H, "0 to 20: log probabilities of the prompt's tokens, with alternatives"),
     "x_modelhub.chat_template_kwargs": Rule(H, "passed to the chat template"),
     "x_modelhub.cache_prompt": Rule(H, "default true; false reads the whole prompt again"),
+    "x_modelhub.continue_final_message": Rule(H, "the answer goes on in the last message, the assistant's"),
     "x_modelhub.debug": Rule(N, "response.debug is always there"),
     "x_modelhub.grammar": Rule(X, _LATER),
     "x_modelhub.json_schema": Rule(X, f"{_LATER}; ask for JSON in the prompt"),
@@ -106,6 +107,7 @@ LOCAL: dict[str, Rule] = {
     "x_modelhub.trimstrings": Rule(X, "change response.text() with str.strip"),
     "x_modelhub.roles": Rule(X, "the chat template names the roles"),
     "x_modelhub.model_options": Rule(X, "a model file has none of its own; name the field of the request itself"),
+    "x_modelhub.extra_body": Rule(X, "nothing is sent; name the field of the request itself"),
 }
 
 ENGINES: dict[str, dict[str, Rule]] = {"local": LOCAL}
@@ -142,16 +144,19 @@ def check(request: ChatRequest, engine: str, table: Mapping[str, Rule] | None = 
         )
     if engine == "local" and request.stream_options and request.stream_options.include_obfuscation:
         warnings.append("include_obfuscation has no effect here: there is no wire to hide the lengths of chunks on")
-    _check_parts(request, whose)
+    _check_parts(request, whose, table)
     return warnings
 
 
-def _check_parts(request: ChatRequest, whose: str) -> None:
+def _check_parts(request: ChatRequest, whose: str, table: Mapping[str, Rule]) -> None:
+    """What a table says of a part's type stands under `messages.TYPE`; of one it does not name, text alone is read."""
     for number, message in enumerate(request.messages):
         if isinstance(message.content, list):
             for part in message.content:
-                if part.type not in _TEXT_PARTS:
+                rule = table.get(f"messages.{part.type}", Rule(X))
+                if part.type not in _TEXT_PARTS and rule.status == X:
+                    then = f": {rule.note}" if rule.note else ""
                     raise BadRequest(
-                        f"messages.{number}: {whose} reads text; got a part of type {part.type!r}",
+                        f"messages.{number}: {whose} reads text; got a part of type {part.type!r}{then}",
                         param="messages",
                     )

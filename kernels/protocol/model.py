@@ -29,7 +29,7 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """Text the model thought and did not say; it is collected in `response.debug["reasoning"]`."""
+    """Text the model thought and did not say; it is collected in `response.reasoning`."""
 
     text: str
 

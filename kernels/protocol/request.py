@@ -58,6 +58,10 @@ class Message(_Strict):
     tool_call_id: str | None = None
     function_call: Json | None = None
     refusal: str | None = None
+    reasoning_content: str | None = None
+    """What the assistant thought; it goes back to providers that want it back."""
+    reasoning_details: list[Json] | None = None
+    """What a provider gave to be sent back as it is: signed and encrypted thoughts."""
 
     @property
     def text(self) -> str:
@@ -75,7 +79,11 @@ class StreamOptions(_Strict):
 
 
 class Extension(_Strict):
-    """`x_modelhub`: what llama.cpp can do and OpenAI's request has no field for. Never sent to a remote provider."""
+    """`x_modelhub`: what llama.cpp can do and OpenAI's request has no field for.
+
+    A remote provider is never sent it as such. Its fields go where the provider's rules say that they are taken;
+    `extra_body` is merged into what is sent, last and as it is.
+    """
 
     top_k: int | None = Field(None, ge=0, le=1_000_000)
     min_p: float | None = Field(None, ge=0, le=1)
@@ -115,6 +123,8 @@ class Extension(_Strict):
     debug: bool | None = None
     roles: dict[str, str] | None = None
     model_options: Json | None = None
+    extra_body: Json | None = None
+    continue_final_message: bool | None = None
 
 
 class ChatRequest(_Strict):
@@ -195,6 +205,12 @@ class ChatRequest(_Strict):
             raise ValueError(f"chat_template_kwargs: {min(taken)!r} is the engine's own to say; leave it out")
         if extension and extension.post_sampling_probs and self.alternatives is None:
             raise ValueError("post_sampling_probs needs logprobs=True or n_probs")
+        if (
+            extension
+            and extension.continue_final_message
+            and not (self.messages[-1].role == "assistant" and self.messages[-1].text)
+        ):
+            raise ValueError("continue_final_message needs a last message of the assistant's with text to go on with")
         if self.stream_options is not None and not self.stream:
             raise ValueError("stream_options needs stream=True")
         return self

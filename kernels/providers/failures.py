@@ -1,26 +1,215 @@
-"""What a provider's error means, whatever its shape: a ProviderError of a kind."""
+"""What a provider's error means, whatever its shape: a ProviderError of a kind. Nothing is sent or read here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
-from modelhub.errors import ProviderError
+from modelhub.errors import PromptTooLong, ProviderError, RequestRefused
+from modelhub.kernels.providers.advice import advice
+from modelhub.kernels.providers.kinds import is_loading, is_passing, kind_of, trusted
+from modelhub.kernels.providers.params import param_of
 from modelhub.kernels.providers.provider import Provider
+from modelhub.kernels.providers.retrying import LOADING
+from modelhub.kernels.providers.scrubbing import capped, masked, plain
+from modelhub.kernels.providers.shapes import Said, decoded, said, said_in
+from modelhub.kernels.providers.waits import retry_after
+
+LONGEST = 2000  # characters of a message
+MOST_RAW = 1 << 16  # bytes of a body that are kept
+REQUEST_IDS = ("x-request-id", "request-id", "x-requestid", "apim-request-id", "x-ms-request-id", "x-goog-request-id",
+               "x-debug-trace-id", "x-generation-id", "cf-ray")  # fmt: skip
+_CLASSES: Mapping[str, type[ProviderError]] = {
+    "bad_request": RequestRefused,
+    "unsupported_param": RequestRefused,
+    "context_length": PromptTooLong,
+}
 
 
-def failure(status: int, headers: Mapping[str, str], body: bytes, provider: Provider) -> ProviderError:
-    """The error that a reply of this status says. headers: by names in small letters."""
-    kinds = {401: "auth", 403: "permission", 404: "not_found", 429: "rate_limit"}
-    kind = kinds.get(status, "server" if status >= 500 else "bad_request")
-    text = body[:2000].decode("utf-8", "replace")
-    return ProviderError(
-        f"{provider.shown} answered {status}: {text}", kind=kind, status=status, provider=provider.name
+def failure(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    provider: Provider,
+    *,
+    model: str = "",
+    known: Iterable[str] = (),
+) -> ProviderError:
+    """The error that a reply says: any status but a success, or a success that is no answer (a page, nothing at all).
+
+    headers: names in any letters. body: as it came, of any length. model: the id that was asked for; known: ids of the
+    provider's models, for a name that is nearly one of them.
+    """
+    told = {str(k).lower(): str(v) for k, v in headers.items()}
+    found = said(body, told.get("content-type", ""))
+    raw = decoded(body[: MOST_RAW + 4096], told.get("content-type", ""))
+    if 300 <= status < 400:
+        return _redirected(status, told, provider, raw)
+    kind = "protocol" if status < 400 and found.status is None else kind_of(status, found)
+    return _error(kind, status, told, found, raw, provider, model, known)
+
+
+def failure_in(
+    value: Any,
+    provider: Provider,
+    headers: Mapping[str, str] | None = None,
+    event_kind: str = "message",
+    *,
+    model: str = "",
+    known: Iterable[str] = (),
+) -> ProviderError | None:
+    """The error that stands in a reply, or an event of one, whose status says success; None where there is none.
+
+    value: the parsed JSON, or the text of an event that is none. event_kind: its `event:` field; `error` is one.
+    """
+    fault = _fault(value)
+    if fault is None and event_kind == "error":
+        fault = value
+    elif fault is None:
+        return None
+    found = said_in(fault)
+    told = {str(k).lower(): str(v) for k, v in (headers or {}).items()}
+    return _error(kind_of(None, found), None, told, found, _text(value), provider, model, known)
+
+
+def broken(text: str, provider: Provider) -> ProviderError:
+    """The error for an event that should be JSON and is not: what it says where it says something, else `protocol`."""
+    found = said(text.encode("utf-8", "replace"))
+    kind = kind_of(None, found)
+    if kind == "server" and not (found.codes or found.status):
+        said_so = f"{provider.shown} sent something that is no JSON: {_shown(found.text, 200)}"
+        return _made("protocol", said_so, provider, raw=text)
+    return _error(kind, None, {}, found, text, provider, "", ())
+
+
+# -- inside ----------------------------------------------------------------------------------------------------------
+
+
+def _fault(value: Any) -> Any:
+    """The part of a reply that is its error; None where it has none."""
+    if isinstance(value, list):  # Gemini's, without alt=sse
+        return next((f for f in map(_fault, value[:64]) if f is not None), None) if value else None
+    if not isinstance(value, dict):
+        return None
+    if value.get("error") and value["error"] is not True:
+        return value
+    if value.get("object") == "error" or value.get("type") == "error" or value.get("error") is True:
+        return value
+    groq = value.get("x_groq")  # says why a stream was stopped early
+    if isinstance(groq, dict) and groq.get("error"):
+        return groq
+    choices = value.get("choices")
+    for choice in choices[:8] if isinstance(choices, list) else ():
+        if isinstance(choice, dict) and isinstance(choice.get("error"), dict | str) and choice["error"]:
+            return choice
+    if any(value.get(name) is not None for name in ("choices", "candidates", "data", "models", "message", "delta")):
+        numbered = value.get("choices") is None and isinstance(value.get("message"), str) and said_in(value).status
+        return value if numbered else None
+    if value.get("errors") or value.get("detail") or value.get("success") is False:
+        return value
+    told = value.get("base_resp")  # MiniMax's
+    if isinstance(told, dict) and told.get("status_code") not in (0, None):
+        return value
+    return value if said_in(value).status is not None else None
+
+
+def _error(
+    kind: str,
+    status: int | None,
+    headers: Mapping[str, str],
+    found: Said,
+    raw: str,
+    provider: Provider,
+    model: str,
+    known: Iterable[str],
+) -> ProviderError:
+    counts = trusted(status, found.status)
+    wait = retry_after(headers, found, counts)
+    param = param_of(found) if kind in {"bad_request", "unsupported_param", "context_length"} else found.param
+    loading = is_loading(kind, found)
+    should = headers.get("x-should-retry", "").strip().lower()
+    passing = should == "true" if should in {"true", "false"} else is_passing(kind, counts)
+    ending = advice(kind, provider, status=counts, param=param, wait=wait, passing=passing, page=found.page,
+                    loading=loading, about_model="model" in found.text.lower() or "deployment" in found.text.lower(),
+                    model=model, known=known)  # fmt: skip
+    name = next((headers[h] for h in REQUEST_IDS if headers.get(h)), found.request_id)
+    request_id = name if name and len(name) <= 200 and name.isprintable() else None
+    if kind == "server" and request_id:
+        ending = f"{ending}; it calls the request {request_id}" if ending else f"it calls the request {request_id}"
+    return _made(
+        kind,
+        _message(provider, status, found, ending),
+        provider,
+        status=status if status is not None and status >= 400 else found.status,
+        retry_after=wait,
+        retryable=passing,
+        param=param,
+        code=LOADING if loading else next(iter(found.codes), None),
+        raw=raw,
+        request_id=request_id,
     )
 
 
-def failure_in(body: Any, provider: Provider, headers: Mapping[str, str] | None = None) -> ProviderError | None:
-    """The error that stands in a reply, or an event of one, whose status says success; None where there is none."""
-    if isinstance(body, dict) and body.get("error"):
-        return ProviderError(f"{provider.shown}: {body['error']}", kind="server", provider=provider.name)
-    return None
+def _made(kind: str, message: str, provider: Provider, *, raw: str = "", **facts: Any) -> ProviderError:
+    raw = masked(raw).encode("utf-8", "replace")[:MOST_RAW].decode("utf-8", "ignore")
+    made = _CLASSES.get(kind, ProviderError)
+    return made(message, kind=kind, provider=provider.name, raw=raw, **facts)
+
+
+def _message(provider: Provider, status: int | None, found: Said, ending: str) -> str:
+    """Who, with which status, said what, and what to type next: one line."""
+    who = provider.shown
+    if status is not None:
+        who += f" answered {status}" + (" with a web page" if found.page else "")
+    elif found.status is not None:
+        who += f" sent an error ({found.status})"
+    else:
+        who += " sent an error"
+    ending = f"; {ending}" if ending else ""
+    text = _shown(found.text, LONGEST - len(who) - len(ending) - 2).rstrip(" .;")
+    if not text and found.codes:
+        text = _shown(found.codes[0], 100)
+    if not text:
+        text = _phrase(status) or "nothing more was said"
+    return f"{who}: {text}{ending}"
+
+
+def _redirected(status: int, headers: Mapping[str, str], provider: Provider, raw: str) -> ProviderError:
+    try:
+        to = urlsplit(headers.get("location", ""))
+        where = f"{to.scheme}://{to.hostname or ''}" + (f":{to.port}" if to.port else "") if to.scheme else "elsewhere"
+    except ValueError:
+        where = "elsewhere"
+    return _made(
+        "protocol",
+        f"{provider.shown} answered {status} and sends the request to {_shown(where, 200)}, which is not followed: a "
+        "key goes to no other address; if that one is right, type %models provider edit "
+        f"{provider.name} --base-url URL",
+        provider,
+        status=status,
+        raw=raw,
+    )
+
+
+def _shown(text: str, most: int) -> str:
+    """Fit to be shown. Cut twice: what is masked must not depend on where a text of a megabyte ends."""
+    return capped(masked(plain(text[: 8 * LONGEST])), most)
+
+
+def _phrase(status: int | None) -> str:
+    try:
+        return HTTPStatus(status or 0).phrase
+    except ValueError:
+        return ""
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (ValueError, TypeError, RecursionError):
+        return ""

@@ -9,18 +9,27 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Json = dict[str, Any]
 
+# Models that no chat is with, by the names they go by everywhere, then those that are not for every day.
+NOT_FOR_CHATS = (
+    "*embed*", "*whisper*", "*tts*", "*transcribe*", "*speech*", "*audio*", "*realtime*", "*voice*", "*dall-e*",
+    "*-image*", "*imagen*", "*veo-*", "sora*", "*stable-diffusion*", "*sdxl*", "*flux*", "*moderation*", "*guard*",
+    "*rerank*", "*retriev*", "*reward*", "*bge-*", "*gte-*", "e5-*", "*-e5-*", "*minilm*", "*-ocr*", "*parse*",
+    "babbage-*", "davinci-*", "aqa", "*computer-use*", "*lyria*",
+)  # fmt: skip
+NIGHTLY = ("*nightly*", "*-preview*", "*-exp", "*-exp-*", "*-experimental*", "*-alpha*", "*-beta*", "*-rc[0-9]*")
+
 
 class Listing(BaseModel):
     """Where a provider lists its models.
 
-    path: behind the base URL, or a whole address; None: it has no list. paging: how further pages are asked for:
-    `after_id` (Anthropic), `page_token` (Cohere), `pageToken` (Gemini) or none. params: of the first request.
-    fixed: ids that stand for a list where there is none, with `dated`, the day they were true.
+    path: behind the base URL, or a whole address. paging: how further pages are asked for: `after_id` (Anthropic),
+    `page_token` (Cohere), `pageToken` (Gemini) or none. params: of the first request. needs_key: whether the list
+    answers without one. fixed: ids that stand for the list where there is none, with `dated`, the day they were true.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: str | None = "/models"
+    path: str = "/models"
     paging: Literal["after_id", "page_token", "pageToken"] | None = None
     params: dict[str, str | int] = {}
     needs_key: bool = True
@@ -39,8 +48,9 @@ class Provider(BaseModel):
     links: pages for people: `keys`, `models`, `docs`. capabilities: of most of its models, as `tools`, `vision`,
     `logprobs`. fields: what it does with fields of a request, over its dialect's rules; see `rules.FieldRule`.
     settings: what its dialect knows of it, as `api_version`. hide: patterns of model ids that are listed with --all
-    only. connect, first, idle: seconds; see `clocks`. ca: a file of certificates. allow_http: a key may go over plain
-    http to another machine. source: `packaged`, `yours` or `plugin NAME`. enabled: whether it is listed.
+    only, in small letters, as of a shell. connect, first, idle: seconds until a connection stands, until the first
+    data, and between data. ca: a file of certificates. allow_http: plain http may be spoken to another machine.
+    source: `packaged`, `yours` or `plugin`. enabled: whether it is listed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -61,7 +71,7 @@ class Provider(BaseModel):
     capabilities: tuple[str, ...] = ()
     fields: dict[str, Json] = {}
     settings: Json = {}
-    hide: tuple[str, ...] = ()
+    hide: tuple[str, ...] = (*NOT_FOR_CHATS, *NIGHTLY)
     connect: float = Field(10.0, gt=0)
     first: float = Field(600.0, gt=0)
     idle: float = Field(120.0, gt=0)

@@ -33,8 +33,8 @@ class DatedRule:
     """What some models of a provider do, as it was known on a day.
 
     provider, model: patterns as of a shell (`gpt-5*|o3*`: one of them), without regard to case; model is matched
-    against the id, with and without what stands before its last slash. fields: changes to rules, by field. settings:
-    what the dialect is told. since: the day it was known, ISO. source: whence.
+    against the id, with and without what stands before its last slash. fields: changes to rules, by field or by several
+    (`user|store`). settings: what the dialect is told. since: the day it was known, ISO. source: whence.
     """
 
     provider: str
@@ -74,24 +74,30 @@ def target_of(
     dated: tuple[DatedRule, ...],
     most_output: int | None = None,
 ) -> Target:
-    """The target for a model. table: its dialect's; dated: every dated rule, in order: later ones win."""
+    """The target for a model. table: its dialect's; dated: every dated rule, in order: later ones win.
+
+    A provider of the user's own has the last word. Its setting `base_model` says what a model really is where its id
+    does not, as with Azure's deployments: a name, or names by id.
+    """
     rules = dict(table)
-    settings = dict(provider.settings)
-    said = [provider.fields]
-    for rule in dated:
-        if rule.fits(provider, model):
-            said.append(rule.fields)  # type: ignore[arg-type]  # a mapping of mappings
-            settings |= rule.settings
-    for fields in said:
-        for name, changes in fields.items():
-            rules[name] = changed(rules.get(name, FieldRule("honoured")), changes)
+    settings: dict[str, Any] = {}
+    base = provider.settings.get("base_model", model)
+    if isinstance(base, Mapping):
+        base = base.get(model, model)
+    own: tuple[Mapping[str, Mapping[str, Any]], Mapping[str, Any]] = (provider.fields, provider.settings)
+    layers = [(rule.fields, rule.settings) for rule in dated if rule.fits(provider, str(base))]
+    for fields, told in [*layers, own] if provider.source == "yours" else [own, *layers]:
+        settings |= told
+        for names, changes in fields.items():
+            for name in names.split("|"):
+                rules[name] = changed(rules.get(name, FieldRule("honoured")), changes)
     return Target(provider, model, rules, settings, most_output)
 
 
 def changed(rule: FieldRule, changes: Mapping[str, Any]) -> FieldRule:
-    """A rule with what a record or a dated rule says of it."""
+    """A rule with what a record or a dated rule says of it. One that says the status says all of it."""
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()}
-    return replace(rule, **values)
+    return FieldRule(**values) if "status" in values else replace(rule, **values)
 
 
 def _any(patterns: str, names: set[str]) -> bool:

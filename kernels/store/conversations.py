@@ -21,9 +21,22 @@ class Turn:
     asked: tuple[Message, ...]
     response: Response
 
-    def messages(self) -> list[Message]:
-        """The exchange as messages."""
-        return [*self.asked, Message(role="assistant", content=self.response.partial())]
+    def messages(self, model: str | None = None) -> list[Message]:
+        """The exchange as messages, for `model` (its full name).
+
+        What was thought, signed and drawn goes back to the model it came from and to no other, which could not read it.
+        """
+        answer = self.response.partial_message()
+        if model is None or model != self.model:
+            calls = [{k: v for k, v in call.items() if k != "extra_content"} for call in answer.get("tool_calls", [])]
+            answer = {"role": "assistant", "content": self.response.partial(), "tool_calls": calls or None}
+        return [*self.asked, Message(**answer)]
+
+    @property
+    def model(self) -> str:
+        """The full name of the model that answered."""
+        found: str = self.response.debug.get("resolved", {}).get("model", "")
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +77,9 @@ class Conversation:
                 return Place(index, True, len(self.turns) - index - 1)
         return Place(len(self.turns), False, 0)
 
-    def history(self, place: Place) -> list[Message]:
-        """The messages before `place`."""
-        return [m for turn in self.turns[: place.kept] for m in turn.messages()]
+    def history(self, place: Place, model: str | None = None) -> list[Message]:
+        """The messages before `place`, for `model`; see `Turn.messages`."""
+        return [m for turn in self.turns[: place.kept] for m in turn.messages(model)]
 
     def system(self, place: Place) -> str | None:
         """The system prompt in force at `place`."""
@@ -128,6 +141,21 @@ class Conversations:
             if new:
                 return self._begun_by(cell) or Conversation(self._fresh_name())
             return self._with(cell) or self._known[self.current]
+
+    def turn(self, response: Response | None, within: Conversation | None) -> tuple[Conversation | None, int]:
+        """Where a response stands: its conversation and its number there, from 0.
+
+        Without one the last turn of `within`, or of the conversation used last. None where there is no such turn.
+        """
+        with self._lock:
+            if response is None:
+                last = within or self._known[self.current]
+                return (last, len(last.turns) - 1) if last.turns else (None, -1)
+            for one in self._known.values():
+                for number, turn in enumerate(one.turns):
+                    if turn.response is response:
+                        return one, number
+            return None, -1
 
     def adopt(self, conversation: Conversation) -> None:
         """Make a chosen conversation known, and the one used last."""

@@ -1,7 +1,7 @@
 """The log of turns: one SQLite file in the home folder, so that what was said outlives the kernel that asked.
 
 A turn is written when it begins, while it streams (about once a second) and when it ends. A log that cannot be written
-costs a warning, never the answer.
+costs a warning, never the answer. Keys are masked before they are written: known ones, and what looks like one.
 """
 
 from __future__ import annotations
@@ -9,15 +9,18 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import json
+import os
 import sqlite3
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from modelhub.errors import HubError, StoreFailed
 from modelhub.kernels import settings
+from modelhub.kernels.redaction import may_hold_keys, scrub, scrub_data
 from modelhub.kernels.response import Response
 
 PARTIAL_SECONDS = 1.0
@@ -41,8 +44,9 @@ CREATE INDEX IF NOT EXISTS turn_by_time ON turn (begun);
 class TurnLog:
     """Writes turns in a thread of its own, in order."""
 
-    def __init__(self) -> None:
-        """Nothing is opened before the first turn."""
+    def __init__(self, learn: Callable[[], object] = lambda: None) -> None:
+        """Nothing is opened before the first turn. learn: meets the user's keys, so that they are known; see `met`."""
+        self._learn = learn
         self.kernel = uuid.uuid4().hex[:8]
         self._executor: concurrent.futures.ThreadPoolExecutor | None = None
         self._connection: sqlite3.Connection | None = None
@@ -84,6 +88,22 @@ class TurnLog:
                 executor.submit(self._close).result()
                 executor.shutdown()
 
+    def scrubbed(self, text: str) -> str:
+        """`text` without keys."""
+        self._learn()
+        return scrub(text)
+
+    def scrubbed_json(self, data: dict[str, Any]) -> str:
+        """Data without keys, as JSON."""
+        text = json.dumps(data)
+        self._learn()
+        if not may_hold_keys(text):
+            return text
+        clean: dict[str, Any] = scrub_data(data)
+        if clean != data:
+            _drop_pieces(clean)
+        return json.dumps(clean)
+
     def submit(self, statement: str, values: tuple[Any, ...]) -> concurrent.futures.Future[None]:
         """Write in the log's thread."""
         with self._swapping:
@@ -103,7 +123,8 @@ class TurnLog:
 
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:
         if self._connection is None:
-            path().parent.mkdir(parents=True, exist_ok=True)
+            settings.make_folder(path().parent)
+            os.close(os.open(path(), os.O_RDWR | os.O_CREAT, 0o600))  # SQLite's other files get the rights of this one
             connection = sqlite3.connect(path(), timeout=5, check_same_thread=False)
             try:
                 connection.execute("PRAGMA journal_mode=WAL")
@@ -143,7 +164,7 @@ class Record:
         """Write that the turn has begun."""
         self._log = log
         self._written = time.monotonic()
-        request = json.dumps(response.request.to_dict())
+        request = log.scrubbed_json(response.request.to_dict())
         self._pending = [
             log.submit(
                 "INSERT INTO turn VALUES (?, ?, ?, ?, ?, 'running', ?, '', NULL)",
@@ -157,7 +178,9 @@ class Record:
         if now - self._written >= PARTIAL_SECONDS:
             self._written = now
             self._pending.append(
-                self._log.submit("UPDATE turn SET text = ? WHERE id = ?", (response.partial(), response.id))
+                self._log.submit(
+                    "UPDATE turn SET text = ? WHERE id = ?", (self._log.scrubbed(response.partial()), response.id)
+                )
             )
 
     async def end(self, response: Response, data: dict[str, Any], error: HubError | None) -> str | None:
@@ -166,12 +189,20 @@ class Record:
         self._pending.append(
             self._log.submit(
                 "UPDATE turn SET text = ?, state = ?, response = ? WHERE id = ?",
-                (response.partial(), state, json.dumps(data), response.id),
+                (self._log.scrubbed(response.partial()), state, self._log.scrubbed_json(data), response.id),
             )
         )
         problems = await asyncio.gather(*map(asyncio.wrap_future, self._pending), return_exceptions=True)
         bad = next((p for p in problems if isinstance(p, BaseException)), None)
         return None if bad is None else self._log.report(bad)
+
+
+def _drop_pieces(data: dict[str, Any]) -> None:
+    """Leave out the tokens of a turn with a key in it: put together they would be the key."""
+    for choice in data.get("choices", []):
+        choice["logprobs"] = []
+    if data.get("prompt_logprobs"):
+        data["prompt_logprobs"] = []
 
 
 def _cut_off(name: str, begun: float, request: dict[str, Any], text: str) -> dict[str, Any]:

@@ -117,6 +117,7 @@ class Worker:
         if model.template is None:
             raise TemplateError(model.template_error)
         prompt = model.template.render(message["messages"], message["tools"], **plan["chat_template_kwargs"])
+        prompt += message.get("begun", "")  # of the answer, which goes on
         tokens = model.vocabulary.tokenize(prompt)
         seconds = time.monotonic() - received
         room, last = model.context_length, model.vocabulary.size - 1

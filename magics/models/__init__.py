@@ -5,11 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from modelhub.errors import BadRequest, Stopped, did_you_mean
-from modelhub.magics.models import browsing, importing, listing, loading, naming, places, plugins, presets, pulling
+from modelhub.magics.models import (
+    browsing,
+    importing,
+    keys,
+    listing,
+    loading,
+    naming,
+    places,
+    plugins,
+    presets,
+    provider,
+    pulling,
+    refreshing,
+)
 from modelhub.magics.models.verb import Verb
 from modelhub.magics.options import help_text
 
-MODULES = (listing, loading, plugins, pulling, browsing, importing, presets, naming, places)
+MODULES = (listing, loading, plugins, pulling, browsing, importing, presets, naming, places, keys, provider, refreshing)
 VERBS: dict[str, Verb] = {verb.name: verb for module in MODULES for verb in module.VERBS}
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from modelhub.errors import BadRequest, HubError, did_you_mean
+from modelhub.magics.models.provider import provider_names
 from modelhub.magics.models.verb import Verb, flat_fields, model_name, plain_text
 from modelhub.magics.options import Option, parse_around
 from modelhub.magics.table import Table, size_text
@@ -21,8 +23,10 @@ LIST = (
     Option(
         ("--state",), "only those in this state: running, downloaded, downloading, downloadable, remote, …", "STATE"
     ),
-    Option(("--from",), "only those of this provider or place", "PLACE"),
+    Option(("--from",), "only those of this provider or place", "PLACE", words=provider_names),
+    Option(("--all",), "also models of providers that are nightly, dated, retired or for something else than chats"),
 )
+REMOTE = ("name", "context", "most output", "prompt $", "answer $", "can", "created", "state")
 SHOW = (Option(("--params",), "what the engine does with each field of a request"),)
 
 
@@ -36,16 +40,17 @@ def listing(rest: str = "") -> Table:
     if wanted not in (states := ["all", *map(str, State)]):
         raise BadRequest(f"--state must be one of {', '.join(states)}; got {wanted!r}.{did_you_mean(wanted, states)}")
     the_hub = hub()
+    the_hub.providers.refresh_due()
     memory: dict[str, int] = {}
     for row in the_hub.status():
         memory[row["model"]] = memory.get(row["model"], 0) + (row.get("memory") or 0)
-    cards = the_hub.cards()
+    cards = the_hub.cards(hidden=bool(values.get("all")))
     rows = [_of_card(the_hub, card, memory.get(card.name)) for card in cards]
     rows += [_of_preset(the_hub, preset) for preset in the_hub.catalog.presets()]
     rows = [r for r in rows if wanted in ("all", r["state"]) and place in (None, r["provider"], r["from"])]
     rows = [r for r in rows if all(w.lower() in f"{r['name']} {r['from']}".lower() for w in query.split())]
     default = the_hub.default_model
-    answering = {default} | {c.id for c in cards if default in (c.name, c.path)}
+    answering = {default} | {_called(c) for c in cards if default in (c.name, c.path)}
     coming = {d.offer.id: d.part for d in the_hub.catalog.downloads.active()}
     shown = [
         {
@@ -58,12 +63,18 @@ def listing(rest: str = "") -> Table:
         }
         for row in rows[:SHOWN]
     ]
+    if rows and all(r["state"] == "remote" and r["provider"] == r["from"] for r in rows):
+        shown = _remote_columns(cards, rows[:SHOWN], [r["name"] for r in shown])
     notes = ["* answers when no model is named"] if any(r["name"].endswith(" *") for r in shown) else []
     if len(rows) > SHOWN:
         notes.append(f"and {len(rows) - SHOWN:,} more: %models list WORDS shows those whose names have the words")
     if not rows:
         asked = [query, f"from {place}" if place else "", f"in state {wanted}" if wanted != "all" else ""]
-        notes.append(f"no model fits {', '.join(filter(None, asked))}; type %models to see all")
+        notes.append(
+            _none(the_hub, place) or f"no model fits {', '.join(filter(None, asked))}; type %models to see all"
+        )
+    elif place in the_hub.providers.all() and not values.get("all"):
+        notes += _of_list(the_hub, str(place))
     return Table(rows, shown, "\n".join([*notes, *the_hub.catalog.problems]))
 
 
@@ -75,7 +86,7 @@ def shortened(text: str | None) -> str:
 
 def _of_card(the_hub: Hub, card: ModelCard, memory: int | None) -> dict[str, Any]:
     return {
-        "name": card.id,
+        "name": _called(card),
         "provider": card.provider,
         "size": card.size,
         "quantisation": card.quantisation,
@@ -84,6 +95,48 @@ def _of_card(the_hub: Hub, card: ModelCard, memory: int | None) -> dict[str, Any
         "memory": memory,
         "from": card.source,
     }
+
+
+def _called(card: ModelCard) -> str:
+    """What is typed for a model: its id, and of a provider's its full name."""
+    return card.name if card.engine == "http" else card.id
+
+
+def _remote_columns(cards: list[ModelCard], rows: list[dict[str, Any]], names: list[str]) -> list[dict[str, str]]:
+    """Rows of providers' models alone, with what is known of such; a column that says nothing is left out."""
+    known = {card.name: card for card in cards}
+    shown = []
+    for row, name in zip(rows, names, strict=True):
+        card = known[row["name"]]
+        prices = card.metadata.get("prices", {})
+        created = time.strftime("%Y-%m-%d", time.gmtime(card.created)) if card.created else ""
+        said = (name, card.context_length, card.metadata.get("most_output"), price(prices.get("prompt")),
+                price(prices.get("completion")), list(card.capabilities), created, row["state"])  # fmt: skip
+        shown.append({c: plain_text(v) if v not in (None, [], "") else "" for c, v in zip(REMOTE, said, strict=True)})
+    empty = {c for c in REMOTE if not any(row[c] for row in shown)}
+    return [{c: v for c, v in row.items() if c not in empty} for row in shown]
+
+
+def price(dollars: float | None) -> str:
+    """Dollars for a million tokens, for people."""
+    return "" if dollars is None else f"{dollars:.4f}".rstrip("0").rstrip(".")
+
+
+def _none(the_hub: Hub, place: str | None) -> str:
+    """Why a provider has no models to show, and what to type; "" where it is no provider."""
+    if place not in the_hub.providers.all():
+        return ""
+    state = the_hub.providers.availability(str(place))
+    return f"{place} has no models to show: {state}" + (f"; type {state.command}" if state.command else "")
+
+
+def _of_list(the_hub: Hub, name: str) -> list[str]:
+    """How old a provider's list is, and how many models it has beside those shown."""
+    providers = the_hub.providers
+    listed = providers.lists.kept(providers.get(name))
+    hidden = len(listed.rows) - sum(card.provider == name for card in the_hub.catalog.served())
+    notes = [f"and {hidden:,} more, for other uses or not for every day: %models list --all --from {name}"]
+    return notes * (hidden > 0) + [f"{name}: {listed.problem} (its list is shown as it was)"] * bool(listed.problem)
 
 
 def _of_preset(the_hub: Hub, preset: Preset) -> dict[str, Any]:
@@ -128,6 +181,7 @@ def show(rest: str) -> Table:
         "quantisation": card.quantisation, "size": card.size, "context": card.context_length,
         "licence": card.licence, "chat template": template, "system message": named.system,
         "load parameters": dict(named.load), "request defaults": said, "defaults from": whence,
+        **(_of_provider(the_hub, card) if card.engine == "http" else {}),
         "state": str(the_hub.state(card)), **{f"loaded {k}": v for k, v in loaded.items()},
     }  # fmt: skip
     known = {k: v for k, v in facts.items() if v is not None and v not in ("", [], {})}
@@ -136,6 +190,25 @@ def show(rest: str) -> Table:
     return Table(
         [{"what": k, "value": v} for k, v in known.items()], [{"what": k, "value": v} for k, v in shown.items()]
     )
+
+
+def _of_provider(the_hub: Hub, card: ModelCard) -> dict[str, Any]:
+    """What is known of a model because a provider lists it."""
+    provider = the_hub.providers.all().get(card.provider)
+    if provider is None:
+        return {}
+    state = the_hub.providers.availability(provider.name)
+    said, when = card.metadata, card.metadata.get("listed")
+    prices = {name: f"${price(dollars)}" for name, dollars in said.get("prices", {}).items()}
+    return {
+        "title": said.get("title"), "address": provider.base_url, "provider": str(state),
+        "what to type": state.command if state.state != "ready" else None,
+        "most output": said.get("most_output"), "takes": said.get("takes"), "owned by": card.owned_by,
+        "created": time.strftime("%Y-%m-%d", time.gmtime(card.created)) if card.created else None,
+        f"prices for a million tokens, as listed on {when}": prices, "listed": when,
+        "note": said.get("unlisted") or ("listed no more" if said.get("retired") else None),
+        **{f"page of {what}": link for what, link in provider.links.items()},
+    }  # fmt: skip
 
 
 VERBS = (

@@ -17,7 +17,7 @@ class Verb:
 
     run: what it does with the text behind the verb; its value is the magic's. usage: what is typed behind the verb.
     help: one line. options: its flags. words: what Tab offers behind it beside the flags: "models", "" for nothing,
-    or a function that gives the words.
+    or a function that gives the words. after: the same, given the words that are behind the verb already.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Verb:
     help: str
     options: tuple[Option, ...] = ()
     words: str | Callable[[], list[str]] = "models"
+    after: Callable[[list[str]], list[str]] | None = None
 
 
 class Line(str):

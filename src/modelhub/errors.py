@@ -16,7 +16,9 @@
     ├── EngineCrashed          the worker process died; the next request starts a new one
     ├── LoadCancelled          loading was stopped
     ├── ProviderError          a remote provider refused, failed, or could not be reached; `.kind` says which
-    │   └── StreamTruncated    its answer broke off before its end; what came is kept
+    │   ├── StreamTruncated    its answer broke off before its end; what came is kept
+    │   ├── RequestRefused     it will not take the request as it is; also a BadRequest
+    │   └── PromptTooLong      prompt and answer do not fit the model's context; also a ContextTooLong
     └── StoreFailed            something could not be written to or read from disk
     Stopped                    the user stopped an answer; the partial text was kept (a KeyboardInterrupt)
 
@@ -26,12 +28,14 @@ A message says what was expected, what came, and what to type next, in one line.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 # What a terminal would act on and not show: controls, marks that change the direction of text, half characters. Names
 # and what servers say stand in messages.
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
+)
 
 
 class HubError(Exception):
@@ -53,6 +57,21 @@ class HubError(Exception):
         kind, code = next(OPENAI[k] for k in type(self).__mro__ if k in OPENAI)
         code = self.details.get("code", code)
         return {"error": {"message": str(self), "type": kind, "param": self.details.get("param") or None, "code": code}}
+
+    def to_record(self) -> dict[str, Any]:
+        """The error as plain data, from which `from_record` makes it again."""
+        return {"type": type(self).__name__, "message": str(self)}
+
+    @staticmethod
+    def from_record(record: Mapping[str, Any]) -> HubError:
+        """The error that `to_record` gave; what a record of another version has and this one does not is left out."""
+        kind = globals().get(record.get("type", ""), HubError)
+        if not (isinstance(kind, type) and issubclass(kind, HubError)):
+            kind = HubError
+        known = {fact: record[fact] for fact in getattr(kind, "FACTS", ()) if fact in record}
+        if known.get("kind", "server") not in ProviderError.KINDS:
+            known["kind"] = "server"
+        return kind(record.get("message", ""), **known)
 
     def _render_traceback_(self) -> list[str]:
         # IPython asks the exception itself before it prints a traceback (interactiveshell.py, showtraceback).
@@ -121,16 +140,18 @@ class LoadCancelled(HubError):
 class ProviderError(HubError):
     """A remote provider refused, failed, or could not be reached.
 
-    kind: one of KINDS. status: of HTTP; None where there was none, or where the reply was a success in which an error
-    stood. provider: its name. retry_after: seconds it asks to wait, or None. retryable: whether the same request may
-    succeed later. param: the field of the request it is about. partial: the Response, with what came before, or None.
-    raw: the provider's own words, at most 64 KiB. request_id: the provider's name of the exchange.
+    kind: one of KINDS. status: of HTTP, or of the error that stood in a reply that HTTP called a success; None where
+    neither said one. provider: its name. retry_after: seconds it asks to wait, or None. retryable: whether the same
+    request may succeed later. param: the field of the request it is about. code: the provider's own word for it.
+    partial: the Response, with what came before, or None; a copy and a pickle go without it. raw: what the provider
+    sent, at most 64 KiB, keys and private ids masked. request_id: the provider's name of the exchange.
     """
 
     KINDS = (
         "auth", "permission", "not_found", "bad_request", "unsupported_param", "context_length", "content_filter",
         "rate_limit", "quota", "overloaded", "server", "timeout", "connection", "truncated", "protocol", "too_large",
     )  # fmt: skip
+    FACTS = ("kind", "provider", "status", "retry_after", "retryable", "param", "code", "raw", "request_id")
 
     def __init__(
         self,
@@ -145,9 +166,10 @@ class ProviderError(HubError):
         code: str | None = None,
         raw: str = "",
         request_id: str | None = None,
+        **details: Any,
     ) -> None:
-        """An error of `kind`; see the class."""
-        super().__init__(message)
+        """An error of `kind`, see the class; `details` become attributes, as everywhere."""
+        super().__init__(message, **details, param=param)
         assert kind in self.KINDS, kind
         self.kind = kind
         self.provider = provider
@@ -155,10 +177,22 @@ class ProviderError(HubError):
         self.retry_after = retry_after
         self.retryable = retryable
         self.param = param
+        self.code = code
         self.raw = raw
         self.request_id = request_id
         self.partial: Any = None
-        self.details = {"kind": kind, "provider": provider, "param": param, **({"code": code} if code else {})}
+
+    def to_dict(self) -> dict[str, Any]:
+        """See `HubError.to_dict`; type and code follow from the kind."""
+        kind, code = BY_KIND[self.kind]
+        return {"error": {"message": str(self), "type": kind, "param": self.param or None, "code": code}}
+
+    def to_record(self) -> dict[str, Any]:
+        """See `HubError.to_record`."""
+        return {**super().to_record(), **{fact: getattr(self, fact) for fact in self.FACTS}}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return HubError.from_record, (self.to_record(),)
 
 
 class StreamTruncated(ProviderError):
@@ -167,6 +201,14 @@ class StreamTruncated(ProviderError):
     def __init__(self, message: str, **details: Any) -> None:
         """An error of kind `truncated`."""
         super().__init__(message, **{"kind": "truncated", "retryable": True, **details})
+
+
+class RequestRefused(ProviderError, BadRequest):
+    """A provider will not take the request as it is: a BadRequest that was found out there and not here."""
+
+
+class PromptTooLong(ProviderError, ContextTooLong):
+    """A provider says that prompt and answer do not fit the model's context."""
 
 
 class StoreFailed(HubError):
@@ -186,7 +228,26 @@ OPENAI: dict[type, tuple[str, str | None]] = {
     EngineMissing: ("not_implemented_error", "model_not_loaded"),
     EngineBusy: ("rate_limit_error", "engine_busy"),
     LoadCancelled: ("server_error", "cancelled"),
-    ProviderError: ("server_error", None),
+}
+
+# The same of a ProviderError, by its kind.
+BY_KIND: dict[str, tuple[str, str | None]] = {
+    "auth": ("authentication_error", "invalid_api_key"),
+    "permission": ("permission_error", None),
+    "not_found": ("not_found_error", "model_not_found"),
+    "bad_request": ("invalid_request_error", None),
+    "unsupported_param": ("invalid_request_error", "unsupported_parameter"),
+    "context_length": ("invalid_request_error", "context_length_exceeded"),
+    "content_filter": ("invalid_request_error", "content_filter"),
+    "rate_limit": ("rate_limit_error", "rate_limit_exceeded"),
+    "quota": ("rate_limit_error", "insufficient_quota"),
+    "overloaded": ("server_error", "overloaded"),
+    "server": ("server_error", None),
+    "timeout": ("server_error", "timeout"),
+    "connection": ("server_error", "connection_failed"),
+    "truncated": ("server_error", "stream_truncated"),
+    "protocol": ("server_error", None),
+    "too_large": ("invalid_request_error", "request_too_large"),
 }
 
 

@@ -55,7 +55,7 @@ def test_no_times_no_ids_in_what_is_compared() -> None:
     """Two answers that say the same differ in the quiet line's speed and in metadata alone."""
     first, second = finished("same"), finished("same")
     second.created += 99
-    second._debug["timings"] = {"decode_s": 9.0}
+    second._came.debug["timings"] = {"decode_s": 9.0}
     (one, one_meta), (two, two_meta) = bundle(first), bundle(second)
     assert one[MIME] == two[MIME]
     assert one["text/plain"] == two["text/plain"]

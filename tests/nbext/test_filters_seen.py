@@ -161,7 +161,7 @@ def test_what_a_token_is_called_is_text() -> None:
     """A token is never markup, and what cannot be seen gets a sign."""
     entries = [filtered("<b>\n", 0.5, 1.0, ('"><i>', 0.25, None))]
     response = finished("x", n_probs=2, post_sampling_probs=True, entries=entries)
-    response._debug["sampling"] = ["<script>(1)", "draw(seed=1)"]
+    response._came.debug["sampling"] = ["<script>(1)", "draw(seed=1)"]
     page = Page(bars(response)._repr_html_())
     assert set(page.tags) == {"table", "thead", "tbody", "tr", "th", "td", "code", "span"}
     assert "<b>⏎" in page.text and '"><i>' in page.text and "<script>(1)" in page.text

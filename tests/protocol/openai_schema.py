@@ -39,6 +39,14 @@ ERROR_CODES = (
     "conflict",
     "insufficient_memory",
     "cancelled",
+    "content_filter",
+    "rate_limit_exceeded",
+    "insufficient_quota",
+    "overloaded",
+    "timeout",
+    "connection_failed",
+    "stream_truncated",
+    "request_too_large",
 )
 
 Schema = dict[str, Any]

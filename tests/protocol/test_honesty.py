@@ -49,6 +49,7 @@ SAMPLES: dict[str, Any] = {
     "x_modelhub.debug": True,
     "x_modelhub.roles": {"user": "x"},
     "x_modelhub.model_options": {"keywords": ["x"]},
+    "x_modelhub.extra_body": {"x": 1},
 }
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from modelhub.errors import DownloadFailed, ModelFileError
 from modelhub.kernels import transport
+from modelhub.kernels import settings
 from modelhub.kernels.catalog.fetching.fetcher.part_file import PartFile, Source, check_disk
 from modelhub.kernels.catalog.fetching.unfinished import ABOUT, LOCK, remove, take
 from modelhub.kernels.catalog.importers.secrets import without_keys_in_addresses
@@ -75,7 +76,7 @@ class WholeModel:
         """Wait until no other process fetches the same, and tell how far that one is."""
         path = self.staging / LOCK
         while True:
-            self.staging.mkdir(parents=True, exist_ok=True)
+            settings.make_folder(self.staging)
             with path.open("ab") as file:
                 while not take(file):
                     self._follow()
