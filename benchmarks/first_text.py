@@ -61,6 +61,6 @@ def _delays(kernel: TimedKernel, provider: PacedProvider, cell: str, repeats: in
 def _first_text(seen: Timed) -> float:
     """When the first word of the answer arrived, whatever message brought it."""
     for arrival in seen.arrivals:
-        if arrival.kind != "execute_input" and WORDS[1] in str(arrival.content):
+        if arrival.kind != "execute_input" and WORDS[0] in str(arrival.content):
             return seen.began + arrival.after
     raise RuntimeError(f"no text of the provider's was shown: {seen.arrivals}")

@@ -18,7 +18,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-WORDS = "the model says it in short words, and now or then a longer one stands between them".split()
+WORDS = "zephyrs say it in short words, and now or then a longer one stands between them".split()
 OTHERS = "paced-50-115"
 PHASES = 8  # streams do not tick together, as those of many users would not
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"

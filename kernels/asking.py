@@ -16,7 +16,9 @@ from modelhub.kernels.catalog.states import State
 from modelhub.kernels.protocol import honesty
 from modelhub.kernels.protocol.merging import NEEDS, Layer, Merged, merge, without
 from modelhub.kernels.protocol.request import ChatRequest, Message, short
+from modelhub.kernels.providers.key_auth import usable
 from modelhub.kernels.providers.providers import Providers
+from modelhub.kernels.secret import Secret
 
 CALL = "call"
 Prompt = str | Sequence[Message | dict[str, Any]]
@@ -64,6 +66,15 @@ def check_here(card: ModelCard) -> None:
         raise StateConflict(f"{card.id} is {card.state}, and its file is not here: {then}", state=card.state)
     if card.engine not in {"llamacpp", "plugin", "http"}:
         raise EngineMissing(f"{card.name} needs the engine {card.engine!r}, which modelhub does not have")
+
+
+def one_key(key: str | Secret | None, card: ModelCard) -> Secret | None:
+    """The key that was given to one call. Raises BadRequest for what can be none, and for a model that needs none."""
+    if key is None:
+        return None
+    if card.engine != "http":
+        raise BadRequest(f"{card.name} is asked without a key: leave key= out", param="key")
+    return Secret(usable(key.reveal() if isinstance(key, Secret) else key))
 
 
 def wrong_fields(named: Named, given: Mapping[str, Any], providers: Providers) -> list[BadRequest]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from modelhub.errors import BadRequest, EngineFailed, HubError, LoadCancelled, ProviderError, Stopped
 from modelhub.kernels import background
-from modelhub.kernels.asking import Prompt, messages_of, request_for, system_for
+from modelhub.kernels.asking import Prompt, messages_of, one_key, request_for, system_for
 from modelhub.kernels.catalog.named import Named
 from modelhub.kernels.continuing import continuation
 from modelhub.kernels.hub_models import HubModels
@@ -20,8 +20,10 @@ from modelhub.kernels.protocol.events import Progress, Started, Warned
 from modelhub.kernels.protocol.messages import without_open_calls
 from modelhub.kernels.protocol.request import ChatRequest, Message
 from modelhub.kernels.response import Response
+from modelhub.kernels.secret import Secret
 from modelhub.kernels.store.conversations import Conversation, Conversations, Place, Turn
 from modelhub.kernels.store.turn_log import TurnLog
+from modelhub.kernels.usage import UsageSums
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Prepared:
     settings: Mapping[str, Any] = field(default_factory=dict)
     continues: tuple[Response, str] | None = None
     """The answer that is gone on with, and its text."""
+    key: Secret | None = None
+    """The key that was given to this call."""
 
 
 class Hub(HubModels):
@@ -50,6 +54,7 @@ class Hub(HubModels):
         super().__init__()
         self.conversations = Conversations()
         self.log = TurnLog(self.providers.keys.known)
+        self._used = UsageSums()
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
@@ -60,7 +65,7 @@ class Hub(HubModels):
         model: an id, a full name or the path of a .gguf file; default: `default_model`.
         system: a system message.
         options: fields of the request (`temperature=0.2`, `logprobs=True`, `top_k=40`, …); `conversation="name"`
-            remembers the turn and sends those before it.
+            remembers the turn and sends those before it, `key=` is the key of a provider for this call alone.
 
         Raises BadRequest, ModelNotFound or ModelFileError; what the engine raises later comes with the text.
         """
@@ -82,6 +87,7 @@ class Hub(HubModels):
         conversation: str | Conversation | None = None,
         cell: str | None = None,
         warnings: Sequence[str] = (),
+        key: str | Secret | None = None,
         **options: Any,
     ) -> Prepared:
         """Everything up to running: see `chat`. Raises the same, and changes nothing. `warnings` are passed on."""
@@ -104,7 +110,10 @@ class Hub(HubModels):
         asking = request_for(named, messages, options, self.providers)
         warnings = (*warnings, *asking.warnings)
         settled = asking.settings
-        return Prepared(asking.request, named, asked, system, cell, conversation, place, warnings, notes, settled)
+        return Prepared(
+            asking.request, named, asked, system, cell, conversation, place, warnings, notes, settled,
+            key=one_key(key, named.card),
+        )  # fmt: skip
 
     def continue_answer(
         self, response: Response | None = None, *, model: str | None = None, **options: Any
@@ -126,6 +135,7 @@ class Hub(HubModels):
         conversation: str | Conversation | None = None,
         model: str | None = None,
         warnings: Sequence[str] = (),
+        key: str | Secret | None = None,
         **options: Any,
     ) -> Prepared:
         """Everything of `continue_answer` up to running; conversation: whose last answer is meant."""
@@ -146,13 +156,18 @@ class Hub(HubModels):
         return Prepared(
             asking.request, named, turn.asked, turn.system, turn.cell, found, place,
             (*warnings, *going.warnings, *asking.warnings), notes, asking.settings, (response, going.text),
+            key=one_key(key, named.card),
         )  # fmt: skip
 
     def run(self, prepared: Prepared) -> Response:
         """Run a prepared request; the response fills as the answer comes."""
         response = Response(prepared.request, list(prepared.warnings))
-        resolved = {"model": prepared.named.card.name, "preset": prepared.named.preset}
-        response.feed(Started({"resolved": resolved, "settings": dict(prepared.settings)}))
+        card = prepared.named.card
+        resolved = {"model": card.name, "preset": prepared.named.preset}
+        facts = {"resolved": resolved, "settings": dict(prepared.settings)}
+        if prices := card.metadata.get("prices"):
+            facts["prices"] = {**prices, "listed": card.metadata.get("listed", "")}
+        response.feed(Started(facts))
         response.notes += prepared.notes
         if prepared.continues is not None:
             response.go_on(*prepared.continues)
@@ -173,7 +188,7 @@ class Hub(HubModels):
             response.end()
 
     async def _collect(self, prepared: Prepared, response: Response) -> None:
-        engine = self._engine(prepared.named)
+        engine = self._engine(prepared.named, prepared.key)
         error: HubError | None = None
         interrupted = False
         record = self.log.begin(response, prepared.conversation.name if prepared.conversation else None)
@@ -201,11 +216,16 @@ class Hub(HubModels):
         if isinstance(error, ProviderError):
             error.partial = response
         response.settle(error, interrupted)
+        self._used.add(prepared.named.card.name, response)
         writing = asyncio.create_task(record.end(response, response.to_dict(), error))
         with contextlib.suppress(asyncio.CancelledError):  # a stop that comes now has nothing left to stop
             await asyncio.wait([writing])
         if problem := await writing:
             response.warnings.append(problem)
+
+    def usage(self) -> dict[str, Any]:
+        """What this kernel has used: `{"models": {full name: …}, "total": …}`; see `usage.Sum` for what each holds."""
+        return self._used.to_dict()
 
     # -- reading -----------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from modelhub.kernels.catalog.card import ModelCard
 from modelhub.kernels.catalog.catalog import Catalog
 from modelhub.kernels.catalog.named import Named
 from modelhub.kernels.catalog.states import State
+from modelhub.kernels.document_providers import served
 from modelhub.kernels.engines.local import LocalEngine
 from modelhub.kernels.engines.remote import RemoteEngine
 from modelhub.kernels.plugins import registry
@@ -20,6 +22,7 @@ from modelhub.kernels.protocol.load_params import load_params
 from modelhub.kernels.providers.providers import Providers
 from modelhub.kernels.remote_models import RemoteModels
 from modelhub.kernels.residency import Residency
+from modelhub.kernels.secret import Secret
 
 if TYPE_CHECKING:
     from modelhub.kernels.catalog.fetching.downloads import Download
@@ -64,7 +67,7 @@ class HubModels:
 
     def engine(self, name: str) -> LocalEngine:
         """The engine of a model, made but not loaded if need be."""
-        return self._engine(self.catalog.resolve(name))
+        return self._engine(self.resolve(name))
 
     def engines(self) -> list[LocalEngine]:
         """Every engine that was asked for so far."""
@@ -122,7 +125,7 @@ class HubModels:
         """
         from modelhub.kernels.importing import import_models
 
-        return import_models(self.catalog, path, as_, copy, import_format, progress)
+        return import_models(self.catalog, self.providers, path, as_, copy, import_format, progress)
 
     def pull(self, what: str, quant: str | None = None, background: bool = False) -> Download:
         """Fetch a model: `owner/repo`, `owner/repo:QUANT`, an https:// address or a name of `%models browse`.
@@ -161,7 +164,7 @@ class HubModels:
         What is idle goes where it needs room (`ModelRoom`). With the same parameters, or none, loading again is free.
         Raises StateConflict where it has others, unless `reload`, and where it would be loaded again while it answers.
         """
-        named = self.catalog.resolve(name)
+        named = self.resolve(name)
         engine = self._engine(named)
         wanted = load_params(**{**named.load, **params}) if params else None
         self.residency.load(engine, progress, reload, keep, wanted)
@@ -187,7 +190,14 @@ class HubModels:
 
         Each is an error whose `.param` is the field's name; nothing is asked. Raises as `prepare` does for the model.
         """
-        return wrong_fields(self.catalog.resolve(self._name(model)), options, self.providers)
+        return wrong_fields(self.resolve(self._name(model)), options, self.providers)
+
+    def resolve(self, name: str) -> Named:
+        """What a name stands for, under the name of the provider that is asked; see `Catalog.resolve`."""
+        named = self.catalog.resolve(name)
+        if named.card.engine != "http":
+            return named
+        return replace(named, card=served(named.card, self.providers))
 
     def _name(self, model: str | None) -> str:
         """The model's name, or the default's. Raises BadRequest for what is none."""
@@ -202,7 +212,7 @@ class HubModels:
         """What is asked, and what the user should know: a default that is gone gives the packaged model."""
         name = self._name(model)
         try:
-            named = self.catalog.resolve(name)
+            named = self.resolve(name)
         except (ModelNotFound, ModelFileError):
             if model is not None or name == PACKAGED_MODEL:
                 raise
@@ -211,8 +221,8 @@ class HubModels:
         check_here(named.card)
         return named, (named.note,) if named.note else ()
 
-    def _engine(self, named: Named) -> LocalEngine:
+    def _engine(self, named: Named, key: Secret | None = None) -> LocalEngine:
         check_here(named.card)
         if named.card.engine == "http":
-            return RemoteEngine(named.card, self.providers)  # type: ignore[return-value]  # an engine that holds nothing
+            return RemoteEngine(named.card, self.providers, key)  # type: ignore[return-value]  # an engine that holds nothing
         return self.residency.engine(named.card, named.load)

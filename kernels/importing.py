@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
@@ -26,8 +26,11 @@ from modelhub.kernels.catalog.headers.gguf import MAGIC
 from modelhub.kernels.catalog.ids import SHAPE, clean
 from modelhub.kernels.catalog.importers import Imported
 from modelhub.kernels.catalog.states import State
+from modelhub.kernels.document_providers import settled
 from modelhub.kernels.protocol.request import short
 from modelhub.kernels.providers.key_store import KeyStore
+from modelhub.kernels.providers.provider import Provider
+from modelhub.kernels.providers.providers import Providers
 
 PIECE = 8 << 20  # bytes copied at once
 SPARE = 64 << 20  # bytes of the disk that are left free
@@ -48,6 +51,7 @@ class Taken:
 
 def import_models(
     catalog: Catalog,
+    providers: Providers,
     path: str | Path,
     as_: str | None = None,
     copy: bool = False,
@@ -72,6 +76,8 @@ def import_models(
         raise ImportFailed(
             next((n for n in taken.notes if "not say where" in n), f"{path}: no model of use"), path=str(path)
         )
+    moved: dict[str, Provider] = {}
+    cards = [_served(card, providers, taken, moved) if card.engine == "http" else card for card in cards]
     _distinct(catalog, cards, presets, path)
     for card in cards:
         folder = folder_of(card)
@@ -85,8 +91,17 @@ def import_models(
     for preset in presets:
         kept = catalog.preset_files.add(preset)
         taken.add("preset", kept.name, None, kept.path)
-    _keep_rest(catalog, found, taken)
+    _keep_rest(catalog, found, taken, moved)
     return taken
+
+
+def _served(card: ModelCard, providers: Providers, taken: Taken, moved: dict[str, Provider]) -> ModelCard:
+    """A remote model under the name of who is asked for it. moved: whom the document's words for providers mean."""
+    found, note = settled(card, providers)
+    taken.notes += [note] if note else []
+    if found.provider in providers.all():
+        moved[card.provider] = providers.get(found.provider)
+    return found
 
 
 def folder_of(card: ModelCard) -> Path:
@@ -272,7 +287,7 @@ def _undo(made: list[Path], folder: Path) -> None:
         folder = folder.parent
 
 
-def _keep_rest(catalog: Catalog, found: list[Imported], taken: Taken) -> None:
+def _keep_rest(catalog: Catalog, found: list[Imported], taken: Taken, moved: Mapping[str, Provider]) -> None:
     """Aliases, options and keys: one that cannot be kept is a note, and harms no other."""
     store = KeyStore()
     for one in found:
@@ -288,8 +303,11 @@ def _keep_rest(catalog: Catalog, found: list[Imported], taken: Taken) -> None:
             except HubError as error:
                 taken.notes.append(f"the options of {short(name)} are left out: {error}")
         for provider, secret in one.keys.items():
+            named, origin = provider, secret.origin
+            if provider in moved:
+                named, origin = moved[provider].name, moved[provider].origin
             try:
-                store.set(provider, secret.value, secret.origin)
-                taken.notes.append(f"the key for {provider} is kept in {store.path}, and nowhere else")
+                store.set(named, secret.value, origin)
+                taken.notes.append(f"the key for {named} is kept in {store.path}, and nowhere else")
             except HubError as error:
                 taken.notes.append(f"the key for {provider} is not kept: {error}")

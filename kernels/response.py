@@ -121,9 +121,14 @@ class Response(Growing):
             return "".join(self._came.choices[0].reasoning)
 
     @property
-    def thoughts(self) -> int:
-        """How many pieces of thoughts came so far, of all choices; never waits."""
-        return sum(len(c.reasoning) for c in self._came.choices)
+    def extent(self) -> int:
+        """A number that grows with all that can be seen to come: text, and pieces of thoughts."""
+        return sum(c.length + len(c.reasoning) for c in self._came.choices)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing has come: no text, no thought, no tool call, no picture."""
+        return all(choice.empty for choice in self._came.choices)
 
     @property
     def debug(self) -> dict[str, Any]:
@@ -251,8 +256,16 @@ class Response(Growing):
         return self
 
     def wait_for_more(self, seen: int, progress: Progress | None = None) -> None:
-        """Wait until there are more than `seen` characters of all choices, other progress than this, or the end."""
-        self._wait(lambda: self._done or self.progress is not progress or self.size > seen)
+        """Wait until `seen`, an earlier `extent`, is exceeded, there is other progress than this, or the end."""
+        self._wait(lambda: self._done or self.progress is not progress or self.extent > seen)
+
+    def began(self, seen: int) -> bool:
+        """Whether there is a first text now, or a first thought where nothing was `seen`, an earlier `extent`."""
+        return self._done or self.size > 0 or (not seen and self.extent > 0)
+
+    def wait_for_first(self, seen: int, seconds: float) -> None:
+        """Wait until it `began`, at most so many seconds."""
+        self._wait(lambda: self.began(seen), seconds)
 
     # -- as data -----------------------------------------------------------------------------------------------------
 
@@ -364,7 +377,7 @@ class Response(Growing):
     def _wait_came(self) -> None:
         """Wait for the end. Raises what ended it badly where nothing came of it."""
         self._wait_end()
-        if all(choice.empty for choice in self._came.choices):
+        if self.empty:
             self._raise()
 
     def _raise(self) -> None:

@@ -6,14 +6,19 @@ import html
 import json
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from modelhub.kernels.protocol.events import LEAST
 from modelhub.kernels.response import Response
+from modelhub.kernels.usage import cost_of, cost_text
+from modelhub.nbext import beside
 from modelhub.nbext.markdown import displayable, preformatted, to_html
 from modelhub.nbext.token_view import LEFT, token_view
 
 MIME = "application/vnd.modelhub.chat+json"
 FORMATS = ("md", "text", "json", "code", "raw")
+
+SHOWN = 80  # characters of a provider's own finish reason
 
 _FENCE = re.compile(r"^(`{3,}+|~{3,}+)[^\n]*+\n(.*?)^\1", re.M | re.S)
 
@@ -23,8 +28,8 @@ def bundle(response: Response, form: str = "md") -> tuple[dict[str, Any], dict[s
 
     Times, ids and counts stand in the metadata and in the quiet line of the HTML, nowhere else.
     """
-    text = response.partial()
-    data: dict[str, Any] = {"text/plain": displayable(text)}
+    debug = response.debug
+    data: dict[str, Any] = {"text/plain": plain_text(response)}
     if form != "raw":
         data["text/html"] = _html(response, form)
     data[MIME] = _record(response)
@@ -32,12 +37,29 @@ def bundle(response: Response, form: str = "md") -> tuple[dict[str, Any], dict[s
         "modelhub": {
             "id": response.id,
             "created": response.created,
-            "usage": response.debug["usage"],
+            "usage": debug["usage"],
             "timings": response.timings(),
-            "seed": response.debug.get("seed"),
+            "seed": debug.get("seed"),
         }
     }
+    if debug.get("engine") == "http":
+        metadata["modelhub"]["provider"] = {"name": debug.get("provider"), "base": _base(response, debug)}
     return data, metadata
+
+
+def plain_text(response: Response) -> str:
+    """The answer as plain text: its Markdown source, and below it what it has beside it; thoughts are left out."""
+    text = displayable(response.partial())
+    more = beside.plain(_choices(response)[0])
+    return f"{text}\n\n{more}" if text and more else text or more
+
+
+def more_lines(response: Response, choice: int = 0) -> list[str]:
+    """What a choice has beside its text, for a terminal; of its thoughts, how long they are."""
+    found = _choices(response)[choice]
+    words = len(str(found.get("reasoning", "")).split())
+    thought = [f"(thought for {words:,} word{'' if words == 1 else 's'}; response.reasoning has them)"] if words else []
+    return [*thought, *beside.plain(found).splitlines()]
 
 
 def value(response: Response, form: str) -> Any:
@@ -52,14 +74,12 @@ def value(response: Response, form: str) -> Any:
 
 
 def quiet_line(response: Response) -> str:
-    """Model, seed, tokens, speed and finish in one line."""
+    """Model and, of one elsewhere, its address; seed, tokens, cost, speed and finish in one line."""
     debug = response.debug
-    parts = [response.request.model]
+    parts = [_who(response, debug)]
     if "seed" in debug and debug["request_parameters"]["temperature"] != 0:
         parts.append(f"seed {debug['seed']}" + ("" if response.request.seed is not None else " (drawn)"))
-    tokens = debug["usage"].get("completion_tokens")
-    if tokens is not None:  # not every plugin tells
-        parts.append(f"{tokens} token{'' if tokens == 1 else 's'}")
+    parts += _tokens(debug)
     if speed := response.timings()["tokens_per_s"]:
         parts.append(f"{speed:.0f} tok/s")
     if response.error is not None:
@@ -67,19 +87,77 @@ def quiet_line(response: Response) -> str:
     elif response.interrupted:
         parts.append("stopped")
     elif response.finish_reason:
-        parts.append({"length": "cut at its limit"}.get(response.finish_reason, response.finish_reason))
+        parts.append(_finish(response))
     return " · ".join(parts)
 
 
+def _who(response: Response, debug: dict[str, Any]) -> str:
+    """The model as it was asked; of a provider's also its full name and where it is."""
+    asked = response.request.model
+    if debug.get("engine") != "http":
+        return asked
+    resolved = debug.get("resolved", {}).get("model", asked)
+    name = asked if asked == resolved else f"{asked} ({resolved})"
+    base = _base(response, debug)
+    return f"{name} at {base.removeprefix('https://')}" if base else name
+
+
+def _base(response: Response, debug: dict[str, Any]) -> str:
+    """Scheme, host and port that the request went to."""
+    parts = urlsplit(str((debug.get("request") or {}).get("url") or (response.raw.url if response.raw else "")))
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
+
+
+def _tokens(debug: dict[str, Any]) -> list[str]:
+    """Tokens, as far as they were told, and what they cost where that is known."""
+    usage = debug["usage"]
+    tokens = usage.get("completion_tokens")
+    if debug.get("engine") != "http":
+        return [] if tokens is None else [f"{tokens} token{'' if tokens == 1 else 's'}"]  # not every plugin tells
+    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
+    thought = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens")
+    prompt = usage.get("prompt_tokens")
+    said = []
+    if prompt is not None:
+        said.append(f"{prompt:,} tokens in" + (f" ({cached:,} cached)" if cached else ""))
+    if tokens is not None:
+        said.append(f"{tokens:,} out" + (f" ({thought:,} thinking)" if thought else ""))
+    cost = cost_of(usage, debug.get("prices") or {})
+    return [*([", ".join(said)] if said else []), *([cost_text(cost)] if cost is not None else [])]
+
+
+def _finish(response: Response) -> str:
+    """Why it ended; in the provider's own word, too, where ours does not say it."""
+    finish, native = str(response.finish_reason), response.native_finish_reason
+    said = {"length": "cut at its limit", "error": "given up by the provider"}.get(finish, finish)
+    return f"{said} ({native[:SHOWN]})" if native and finish in {"error", "content_filter"} else said
+
+
+def _choices(response: Response) -> list[dict[str, Any]]:
+    """The choices as plain data, with tool calls that were cut off marked."""
+    found = response.to_dict()["choices"]
+    return [{**one, "tool_calls": response.calls(i)} if "tool_calls" in one else one for i, one in enumerate(found)]
+
+
 def _html(response: Response, form: str) -> str:
-    texts = [response.partial(i) for i in range(response.request.n or 1)]
-    if response.request.alternatives is not None and form == "md":
-        body = token_view(response.to_dict()["choices"][0]["logprobs"])
-        body += "".join(f"<hr>{_body(t, form)}" for t in texts[1:])
-    else:
-        body = "<hr>".join(_body(t, form) for t in texts)
+    parts = []
+    for number, choice in enumerate(_choices(response)):
+        if number == 0 and form == "md" and response.request.alternatives is not None:
+            text = _tokens_of(choice)
+        else:
+            text = _body(choice["text"], form)
+        parts.append(f"{beside.above(choice)}{text}{beside.below(choice)}")
+    body = "<hr>".join(parts)
     notes = "".join(_line(n) for n in response.notes) + "".join(_line(f"⚠ {w}") for w in response.warnings)
     return f"{body}{notes}{_line(quiet_line(response))}"
+
+
+def _tokens_of(choice: dict[str, Any]) -> str:
+    """The text in tokens; above them, where they are not all of it, the text as it is else."""
+    text, entries = choice["text"], choice["logprobs"]
+    covered = sum(len(e["token"].encode("utf-8", "replace") if e.get("bytes") is None else e["bytes"]) for e in entries)
+    whole = covered >= len(text.encode("utf-8", "replace"))
+    return token_view(entries) if whole else to_html(text) + token_view(entries)
 
 
 def _body(text: str, form: str) -> str:
@@ -110,9 +188,10 @@ def _record(response: Response) -> dict[str, Any]:
         {
             "text": choice["text"],
             "finish_reason": choice["finish_reason"],
+            **beside.evidence(choice),
             **({"logprobs": [_entry(e) for e in choice["logprobs"]]} if choice["logprobs"] else {}),
         }
-        for choice in data["choices"]
+        for choice in _choices(response)
     ]
     record = {
         "version": 1,
@@ -126,11 +205,16 @@ def _record(response: Response) -> dict[str, Any]:
 
 def _entry(entry: dict[str, Any]) -> dict[str, Any]:
     """A logprobs entry with six decimals, and its bytes only where the text does not say them."""
-    short = {"token": entry["token"], "logprob": max(round(entry["logprob"], 6), LEAST)}
-    if LEFT in entry:
-        short[LEFT] = None if entry[LEFT] is None else max(round(entry[LEFT], 6), LEAST)
-    if list(entry["token"].encode("utf-8", "replace")) != entry["bytes"]:
-        short["bytes"] = entry["bytes"]
+    short: dict[str, Any] = {"token": entry["token"]}
+    short |= {name: _number(entry[name]) for name in ("logprob", LEFT) if name in entry}
+    said = entry.get("bytes")
+    if said is not None and list(entry["token"].encode("utf-8", "replace")) != said:
+        short["bytes"] = said
     if entry.get("top_logprobs"):
         short["top_logprobs"] = [_entry(t) for t in entry["top_logprobs"]]
     return short
+
+
+def _number(logprob: float | None) -> float | None:
+    """With six decimals; None where a provider did not say it."""
+    return None if logprob is None else max(round(logprob, 6), LEAST)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 import time
 from collections import deque
@@ -17,12 +18,13 @@ from typing import Any, Protocol
 from modelhub.errors import BadRequest, Stopped
 from modelhub.kernels.protocol.events import Progress
 from modelhub.kernels.response import Response
-from modelhub.nbext.answer import bundle, quiet_line
+from modelhub.nbext.answer import bundle, more_lines, quiet_line
 from modelhub.nbext.markdown import displayable, preformatted
 from modelhub.nbext.token_view import token_lines
 
 TICK = 0.1  # seconds between two showings
 GROWTH = 1.03  # `display` waits until the text is this much longer
+TAIL = 400  # characters of what is thought that are shown while it comes
 OPEN_WIDGETS = 8  # finished widgets kept open for pages that were loaded anew while they streamed
 MODES = ("auto", "widget", "display", "final", "text")
 
@@ -64,8 +66,12 @@ def show(response: Response, on: View) -> None:
     try:
         while not response.done:
             response.wait_for_more(seen, progress)
+            text = response.size > 0
             seen, progress = _update(response, on)
-            response.wait(TICK)
+            if text:
+                response.wait(TICK)
+            else:
+                response.wait_for_first(seen, TICK)  # which is shown at once
     except KeyboardInterrupt as interrupt:  # Stopped is one; a bare one came while something was being shown
         stopped = interrupt if isinstance(interrupt, Stopped) else response.stopped()
         on.finish(response)
@@ -78,12 +84,15 @@ async def show_async(response: Response, on: View) -> None:
     seen, progress = 0, None
     try:
         while not response.done:
-            while not response.done and response.progress is progress and response.size <= seen:
+            while not response.done and response.progress is progress and response.extent <= seen:
                 await response.changed()
+            text = response.size > 0
             seen, progress = _update(response, on)
             tick = time.monotonic() + TICK
             while not response.done and (left := tick - time.monotonic()) > 0:
-                await response.changed(only_end=True, seconds=left)
+                if not text and response.began(seen):
+                    break  # the first text is shown at once
+                await response.changed(only_end=text, seconds=left)
     except KeyboardInterrupt as interrupt:
         stopped = interrupt if isinstance(interrupt, Stopped) else response.stopped()
         on.finish(response)
@@ -92,15 +101,24 @@ async def show_async(response: Response, on: View) -> None:
 
 
 def _update(response: Response, on: View) -> tuple[int, Progress | None]:
-    seen, progress = response.size, response.progress
+    seen, progress = response.extent, response.progress
     if not response.done:
-        on.update(response.partial(), progress if progress is not None else _others(response))
+        on.update(response.partial(), progress or _thinking(response) or _others(response))
     return seen, progress
+
+
+def _thinking(response: Response) -> Progress | None:
+    """What is thought, before there is an answer: its end, as much as a few lines hold."""
+    thought = "" if response.partial() else response.thought
+    if not thought.strip():
+        return None
+    tail = " ".join(thought[-TAIL:].split())
+    return Progress(f"thinking: {'…' if len(thought) > TAIL else ''}{tail}")
 
 
 def _others(response: Response) -> Progress | None:
     """How far the choices are whose text is not shown before the end."""
-    count = response.request.n or 1
+    count = response.count
     size = response.size - len(response.partial())
     return Progress(f"choice 1 of {count}; {size:,} characters of the others") if count > 1 and size > 0 else None
 
@@ -197,6 +215,8 @@ class _TerminalView:
             self._seen = len(text)
         elif progress is not None and not text and sys.stdout.isatty():
             line = progress_line(progress)
+            room = shutil.get_terminal_size().columns - 1
+            line = line if len(line) <= room else f"…{line[1 - room :]}"
             sys.stdout.write("\r" + line.ljust(len(self._progress)))
             sys.stdout.flush()
             self._progress = line
@@ -206,13 +226,15 @@ class _TerminalView:
         self._clear_progress()
         if self._seen and not response.partial().endswith("\n"):
             sys.stdout.write("\n")
-        for index in range(1, (response.request.n or 1) if response.size else 1):
-            sys.stdout.write(f"(choice {index + 1})\n{displayable(response.partial(index))}\n")
+        for index in range(response.count if not response.empty else 0):
+            if index:
+                sys.stdout.write(f"(choice {index + 1})\n{displayable(response.partial(index))}\n")
+            sys.stdout.write("".join(f"{line}\n" for line in more_lines(response, index)))
         if response.request.alternatives is not None and response.error is None:
             sys.stdout.write("".join(f"{line}\n" for line in token_lines(response.to_dict()["choices"][0]["logprobs"])))
         for line in [*response.notes, *(f"warning: {w}" for w in response.warnings)]:
             sys.stdout.write(f"({displayable(line)})\n")
-        if response.partial():
+        if not response.empty:
             sys.stdout.write(f"({displayable(quiet_line(response))})\n")
         sys.stdout.flush()
 
@@ -224,7 +246,7 @@ class _TerminalView:
 
 def _finished(response: Response, form: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The bundle; empty where nothing came but an error, which is shown by itself."""
-    if response.error is not None and not response.partial():
+    if response.error is not None and response.empty:
         return {"text/plain": ""}, {}
     return bundle(response, form)
 
@@ -232,7 +254,7 @@ def _finished(response: Response, form: str) -> tuple[dict[str, Any], dict[str, 
 def progress_line(progress: Progress) -> str:
     """What is done before there is something to show, and how much of it."""
     part = "" if not progress.part else f" {100 * progress.part:.0f} %"
-    return f"{progress.stage}{part} …"
+    return f"{displayable(progress.stage)}{part} …"
 
 
 def in_kernel() -> bool:

@@ -34,6 +34,7 @@ def token_view(entries: list[dict[str, Any]], caption: str | None = None, shown:
     """
     if not entries:
         return ""
+    entries = [_whole(e) for e in entries]
     known = [e["logprob"] for e in entries if e["logprob"] is not None]
     surprise = -sum(known) / max(1, len(known))
     perplexity = f"{math.exp(surprise):.2f}" if surprise < 50 else "beyond measure"
@@ -50,6 +51,7 @@ def token_view(entries: list[dict[str, Any]], caption: str | None = None, shown:
 def token_lines(entries: list[dict[str, Any]]) -> list[str]:
     """The least certain tokens of `entries` as lines of text, for a terminal."""
     lines = []
+    entries = [_whole(e) for e in entries]
     for index in _doubtful(entries):
         entry = entries[index]
         tops = "  ".join(f"{short(t['token'])} {percent(t['logprob'])}" for t in entry["top_logprobs"][:HOVER])
@@ -86,6 +88,11 @@ def short(token: str) -> str:
     """A token by itself: blanks and newlines can be seen."""
     shown = displayable(token).replace("\n", "⏎").replace("\t", "⇥").replace(" ", "␣") or "∅"
     return shown if len(shown) <= SHOWN else shown[: SHOWN - 1] + "…"
+
+
+def _whole(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry whose alternatives are those that have a number: providers leave out what they do not know."""
+    return {**entry, "top_logprobs": [t for t in entry.get("top_logprobs") or () if t["logprob"] is not None]}
 
 
 def _doubtful(entries: list[dict[str, Any]]) -> list[int]:

@@ -14,8 +14,11 @@ if str(ROOT) not in sys.path:
     sys.path.append(str(ROOT))  # for benchmarks/ and tiny_model/, which are not installed
 
 from modelhub.kernels.hub import Hub  # noqa: E402 - after the path
+from modelhub.kernels.providers import records  # noqa: E402
 from modelhub.kernels.store.conversations import Conversations  # noqa: E402
 from tests.kernel import Kernel  # noqa: E402
+
+OF_PROVIDERS = [name for record in records.packaged().values() for name in (*record.key_env, *record.url_env)]
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +29,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MODELHUB_PLACES", "none")  # what other programs have on this machine is no part of a test
     monkeypatch.setenv("MODELHUB_PLUGINS", "off")  # nor the plugins that happen to be installed
     monkeypatch.delenv("MODELHUB_STREAM", raising=False)
+    for name in OF_PROVIDERS:  # nor keys and addresses of the machine's user
+        monkeypatch.delenv(name, raising=False)
     return folder
 
 

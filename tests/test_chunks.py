@@ -14,7 +14,17 @@ import pytest
 
 from modelhub.errors import BadRequest, ContextTooLong, EngineCrashed
 from modelhub.kernels.hub import Hub
-from modelhub.kernels.protocol.events import Delta, Ended, Started
+from modelhub.kernels.protocol.events import (
+    Called,
+    Delta,
+    Ended,
+    Event,
+    Kept,
+    Pictured,
+    Reasoned,
+    Refused,
+    Started,
+)
 from modelhub.kernels.protocol.request import ChatRequest
 from modelhub.kernels.response import Response
 from tests.nbext.answers import entry
@@ -41,16 +51,37 @@ def fold(chunks: Iterable[dict[str, Any]]) -> dict[str, Any]:
         for part in chunk["choices"]:
             delta, index = part["delta"], part["index"]
             assert (index not in choices) == ("role" in delta), "the first delta of a choice has the role, no other"
-            message = {"role": delta.get("role"), "content": "", "refusal": None}
+            message = {"role": delta.get("role"), "content": None, "refusal": None}
             begun = {"index": index, "message": message, "logprobs": None, "finish_reason": None}
             choice = choices.setdefault(index, begun)
             assert choice["finish_reason"] is None, "nothing comes after the finish reason"
             choice["finish_reason"] = part["finish_reason"]
-            choice["message"]["content"] += delta.get("content", "")
+            if "native_finish_reason" in part:
+                choice["native_finish_reason"] = part["native_finish_reason"]
+            add(choice["message"], delta)
             if part["logprobs"] is not None:
                 kept = choice["logprobs"]["content"] if choice["logprobs"] else []
                 choice["logprobs"] = {"content": kept + part["logprobs"]["content"], "refusal": None}
     return {**whole, "object": "chat.completion", "choices": [choices[i] for i in sorted(choices)]}
+
+
+def add(message: dict[str, Any], delta: dict[str, Any]) -> None:
+    """Add a delta to a message: text and lists grow, a tool call is found by its index."""
+    assert delta or message["role"], "a delta is empty at the end alone"
+    for name, new in delta.items():
+        if name == "tool_calls":
+            calls = message.setdefault(name, [])
+            for piece in new:
+                if piece["index"] == len(calls):
+                    calls.append({"id": "", "type": piece["type"], "function": {"name": "", "arguments": ""}})
+                call = calls[piece["index"]]
+                call["id"] += piece.get("id", "")
+                for part, text in piece.get("function", {}).items():
+                    call["function"][part] += text
+                if "extra_content" in piece:
+                    call["extra_content"] = call.get("extra_content", {}) | piece["extra_content"]
+        elif name != "role" and new is not None:
+            message[name] = new if message.get(name) is None else message[name] + new
 
 
 def without(completion: dict[str, Any], *keys: str) -> dict[str, Any]:
@@ -197,3 +228,83 @@ def test_an_answer_of_nothing_has_a_role_and_an_end(hub: Hub, options: dict[str,
     assert [c["choices"][0]["delta"] for c in chunks] == [{"role": "assistant", "content": ""}, {}]
     assert fold(chunks) == without(response.json(), "usage")
     assert response.json()["choices"][0]["logprobs"] == {"content": [], "refusal": None}
+
+
+def of_a_provider(draw: random.Random) -> list[Event]:
+    """Events as a reader of a provider's replies may tell them, of up to three choices that nobody asked for."""
+    events: list[Event] = [Started({"counts_tokens": False, "said": {"model": "m-2026", "id": "chatcmpl-7"}})]
+    calls: dict[int, int] = {}
+    for step in range(draw.randrange(40)):
+        index = draw.randrange(3)
+        token = {**entry(draw.choice("aé")), "bytes": None} if step % 2 else entry("b")
+        if draw.random() < 0.1:
+            calls[index] = calls.get(index, 0) + 1
+            number = calls[index] - 1
+            events.append(Called(index, number, draw.choice(["", f"c{step}"]), f"tool{number}"))
+        events.append(
+            draw.choice([
+                Delta(index, draw.choice(["", "a", "b é"]), 0, (token,) if draw.random() < 0.5 else ()),
+                Reasoned(index, "hm "),
+                Refused(index, "no. "),
+                Kept(index, ({"type": "thinking", "signature": f"s{step}"},)),
+                Pictured(index, "https://example.org/a.png"),
+                Called(index, max(0, calls.get(index, 1) - 1), "", "tool0", '{"a": 1', {"sign": str(step)}),
+            ])
+        )  # fmt: skip
+        if isinstance(events[-1], Called):
+            calls.setdefault(index, 1)
+    usage = draw.choice([{}, {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3, "cost": 0.5}])
+    finish = draw.choice([("tool_calls", None, "length"), ("error", "stop", None)])
+    return [*events, Ended(finish, (99, 99, 99), usage, natives=("MALFORMED", None, "STOP"))]
+
+
+def test_what_providers_send_folds_to_the_completion() -> None:
+    """Thoughts, tool calls, refusals, pictures and blobs stream as deltas; read at any time they add up to `json()`.
+
+    So do choices nobody asked for, tokens whose bytes a provider does not say, and its own finish reasons.
+    """
+    for seed in range(300):
+        draw = random.Random(seed)
+        response = Response(
+            ChatRequest.make(model="corp/m", messages=[{"role": "user", "content": "q"}], logprobs=True)
+        )
+        chunks = asyncio.run(_read_while_it_comes(response, of_a_provider(draw), draw))
+        whole = response.json()
+        assert (whole["model"], whole["id"]) == ("m-2026", "chatcmpl-7")
+        assert merged(chunks) == merged(list(response.chunks())) == without(whole, "usage"), seed
+        assert [c.get("native_finish_reason") for c in whole["choices"]] == ["MALFORMED", None, "STOP"]
+        assert all(c["logprobs"] is None or c["logprobs"]["content"] for c in whole["choices"])
+
+
+async def _read_while_it_comes(
+    response: Response, events: Iterable[Event], draw: random.Random
+) -> list[dict[str, Any]]:
+    async def read() -> list[dict[str, Any]]:
+        return [chunk async for chunk in response.chunks()]
+
+    reading = asyncio.create_task(read())
+    for event in events:
+        response.feed(event)
+        for _ in range(draw.choice([0, 0, 3])):
+            await asyncio.sleep(0)
+    response.settle()
+    response.end()
+    return await reading
+
+
+def merged(chunks: list[dict[str, Any]]) -> dict[str, Any]:
+    """As `fold`, of chunks with what OpenAI's schema does not name."""
+    choices: dict[int, dict[str, Any]] = {}
+    for chunk in chunks:
+        for part in chunk["choices"]:
+            begun = {"index": part["index"], "message": {"role": "assistant", "content": None, "refusal": None}}
+            choice = choices.setdefault(part["index"], {**begun, "logprobs": None})
+            choice["finish_reason"] = part["finish_reason"]
+            if "native_finish_reason" in part:
+                choice["native_finish_reason"] = part["native_finish_reason"]
+            add(choice["message"], part["delta"])
+            if part["logprobs"] is not None:
+                kept = choice["logprobs"]["content"] if choice["logprobs"] else []
+                choice["logprobs"] = {"content": kept + part["logprobs"]["content"], "refusal": None}
+    head = without(chunks[0], "choices")
+    return {**head, "object": "chat.completion", "choices": [choices[i] for i in sorted(choices)]}

@@ -14,8 +14,11 @@ from typing import Any
 import pytest
 
 import modelhub.errors
-from modelhub.errors import ContextTooLong, EngineCrashed, Stopped
+from modelhub.errors import ContextTooLong, EngineCrashed, HubError, ProviderError, Stopped
 from modelhub.kernels.hub import Hub
+from modelhub.kernels.protocol.events import Called, Delta, Ended, Event, Kept, Pictured, Reasoned, Refused, Started
+from modelhub.kernels.protocol.raw import Raw
+from modelhub.kernels.protocol.request import ChatRequest
 from modelhub.kernels.response import Response
 from tests.nbext.answers import entry, finished
 from tests.protocol.openai_schema import LEAST, validate_completion
@@ -223,3 +226,148 @@ def test_every_error_renders_as_one_line() -> None:
             lines = kind("what\n was said")._render_traceback_()
             assert len(lines) == 1 and lines[0].startswith(f"{name}: what")
             assert "\n" not in lines[0] or kind is Stopped
+
+
+def remote(*events: Event, error: HubError | None = None, **fields: Any) -> Response:
+    """A finished response made of what a remote engine tells."""
+    request = ChatRequest.make(model="corp/m", messages=[{"role": "user", "content": "q"}], **fields)
+    response = Response(request)
+    response.feed_all([Started({"engine": "http", "provider": "corp", "counts_tokens": False}), *events])
+    response.settle(error)
+    response.end()
+    return response
+
+
+USED = {"prompt_tokens": 9, "completion_tokens": 6, "total_tokens": 15}
+CALLED = (
+    Called(0, 0, "c1", "tide", '{"port": ', {"google": {"thought_signature": "s"}}),
+    Called(0, 0, arguments='"Brest"}'),
+    Called(0, 1, "c2", "wind", '{"port": "Bre'),
+)
+
+
+def test_what_an_answer_has_beside_its_text() -> None:
+    """Thoughts, tool calls, refusal, pictures and the provider's own finish reason are read as the text is."""
+    response = remote(
+        Reasoned(0, "weigh "), Reasoned(0, "it"), Refused(0, "no"), *CALLED, Pictured(0, "data:image/png;base64,AA=="),
+        Ended(("length",), (0,), USED, natives=("MAX",)),
+    )  # fmt: skip
+    assert (response.reasoning, response.refusal) == ("weigh it", "no")
+    assert response.images == ["data:image/png;base64,AA=="]
+    assert (response.finish_reason, response.native_finish_reason, response.complete) == ("length", "MAX", True)
+    first, second = response.tool_calls
+    assert first == {
+        "id": "c1",
+        "type": "function",
+        "function": {"name": "tide", "arguments": '{"port": "Brest"}'},
+        "extra_content": {"google": {"thought_signature": "s"}},
+    }
+    assert second["incomplete"] is True and second["function"]["arguments"] == '{"port": "Bre'
+    plain = remote(Delta(0, "hi"), Ended(("stop",), (0,), {}))
+    assert (plain.reasoning, plain.refusal, plain.images, plain.tool_calls) == ("", None, [], [])
+    assert plain.native_finish_reason is None
+
+
+def test_a_message_can_be_sent_back() -> None:
+    """`message()` is taken by the next request as it is: blobs go back, pictures are parts, a cut call is left out."""
+    response = remote(
+        Delta(0, "hi"), Reasoned(0, "hm"), Kept(0, ({"type": "thinking", "signature": "s"},)), *CALLED,
+        Pictured(0, "data:image/png;base64,AA=="), Ended(("tool_calls",), (0,), USED),
+    )  # fmt: skip
+    message = response.message()
+    again = ChatRequest.make(model="corp/m", messages=[message, {"role": "tool", "tool_call_id": "c1", "content": "6"}])
+    assert again.to_dict()["messages"][0] == message
+    assert [call["id"] for call in message["tool_calls"]] == ["c1"]
+    assert message["reasoning_details"] == [{"type": "thinking", "signature": "s"}]
+    assert message["reasoning_content"] == "hm"
+    assert [part["type"] for part in message["content"]] == ["text", "image_url"]
+    assert remote(Delta(0, "hi"), Ended(("stop",), (0,), {})).message() == {"role": "assistant", "content": "hi"}
+
+
+def test_what_came_of_a_broken_answer_can_be_read() -> None:
+    """An answer that broke off gives what came, its last tool call marked; one of which nothing came raises."""
+    lost = ProviderError("gone", kind="truncated", provider="corp")
+    broken = remote(Reasoned(0, "hm"), Called(0, 0, "c1", "tide", "1"), error=lost)
+    assert broken.reasoning == "hm" and not broken.complete
+    assert broken.tool_calls[0]["incomplete"] is True, "1 is JSON, and may be the beginning of 12"
+    with pytest.raises(ProviderError):
+        broken.text()
+    for read in (lambda r: r.tool_calls, lambda r: r.reasoning, lambda r: r.images, lambda r: r.message()):
+        with pytest.raises(ProviderError):
+            read(remote(error=lost))
+
+
+def test_more_choices_than_were_asked_for() -> None:
+    """A provider may send more choices than were asked for: all are there, in every form."""
+    response = remote(Delta(0, "a"), Delta(2, "c"), Ended(("stop", None, "length"), (0, 0, 0), {}))
+    assert response.count == 3 and [response.text(i) for i in range(3)] == ["a", "", "c"]
+    assert [c["message"]["content"] for c in response.json()["choices"]] == ["a", "", "c"]
+    assert Response.from_dict(response.to_dict()).text(2) == "c"
+
+
+def test_a_remote_response_is_data() -> None:
+    """All that a provider sent comes back from plain JSON, its error with kind and status; the exchange does not."""
+    raw = Raw("POST", "https://x.example/v1", {}, {}, 200, {"Set-Cookie": "c", "X-Request-Id": "r1", "server": "s"})
+    raw.add(b"data: one\n\n")
+    lost = ProviderError("slow", kind="rate_limit", status=429, provider="corp", retry_after=3.0, retryable=True)
+    response = remote(
+        Started({"raw": raw, "said": {"model": "m-2026", "id": "chatcmpl-1", "service_tier": "flex"}}), Delta(0, "hi"),
+        Reasoned(0, "hm"), Refused(0, "no"), Kept(0, ({"a": 1},)), *CALLED, Pictured(0, "https://x.example/a.png"),
+        Delta(1, "two"), Ended(("length", "stop"), (0, 0), USED, {"stop_sequence": "END"}, ("MAX", None)), error=lost,
+    )  # fmt: skip
+    data = response.to_dict()
+    again = Response.from_dict(json.loads(json.dumps(data)))
+    assert again.to_dict() == data
+    assert isinstance(again.error, ProviderError)
+    assert (again.error.kind, again.error.status, again.error.retry_after) == ("rate_limit", 429, 3.0)
+    assert response.raw is raw and again.raw is None
+    assert raw.reply_headers == {"x-request-id": "r1", "server": "s"} and raw.text == "data: one\n\n"
+    assert "data: one" not in json.dumps(data)
+
+
+def test_a_reply_is_kept_up_to_a_limit() -> None:
+    """Of an endless reply the first 16 MiB are kept, and it says that there was more."""
+    raw = Raw("POST", "https://x.example", {}, {}, 200, {})
+    for _ in range(20):
+        raw.add(b"x" * (1 << 20))
+    assert len(raw.reply) == 16 << 20 and raw.cut and raw.size == 20 << 20
+
+
+def test_logs_of_earlier_versions_load() -> None:
+    """What modelhub 0.1 wrote, with thoughts of a plugin among its facts, is read as if it were written today."""
+    data = remote(Delta(0, "hi"), Ended(("stop",), (0,), {})).to_dict()
+    old = {name: value for name, value in data.items() if name != "complete"}
+    old["choices"] = [{"text": "hi", "logprobs": [], "tokens": 0, "finish_reason": "stop"}]
+    old["debug"] = {"engine": "plugin", "counts_tokens": False, "reasoning": "hm"}
+    again = Response.from_dict(old)
+    assert (again.text(), again.reasoning, again.debug["reasoning"], again.complete) == ("hi", "hm", "hm", True)
+    failed = Response.from_dict({**old, "error": {"type": "EngineCrashed", "message": "gone"}})
+    assert isinstance(failed.error, EngineCrashed) and not failed.complete
+
+
+def test_json_says_what_the_provider_said() -> None:
+    """The provider's id, model, fingerprint and tier stand in the completion; a tier nobody said is not made up."""
+    said = {"id": "chatcmpl-9", "model": "m-2026", "system_fingerprint": "fp", "service_tier": "flex", "created": None}
+    response = remote(Started({"said": said}), Delta(0, "hi"), Ended(("stop",), (0,), USED), service_tier="auto")
+    whole = response.json()
+    assert {k: whole[k] for k in said if said[k]} == {k: v for k, v in said.items() if v}
+    assert whole["created"] == response.created and response.system_fingerprint == "fp"
+    silent = remote(Delta(0, "hi"), Ended(("stop",), (0,), {}), service_tier="auto").json()
+    assert (silent["model"], silent["system_fingerprint"]) == ("corp/m", None)
+    assert "service_tier" not in silent and "usage" not in silent
+
+
+def test_speed_is_not_made_up() -> None:
+    """Tokens a second of a remote answer need the provider's count and a reply that came in pieces."""
+    whole = remote(Delta(0, "a"), Delta(0, "b"), Ended(("stop",), (0,), USED))
+    assert whole.timings()["tokens_per_s"] is None, "it came at once"
+    response = Response(ChatRequest.make(model="corp/m", messages=[{"role": "user", "content": "q"}]))
+    response.feed(Started({"counts_tokens": False}))
+    response.feed(Delta(0, "a", 0))
+    assert not response.wait(0.06)
+    response.feed(Delta(0, "b", 0))
+    assert response.timings()["tokens_per_s"] is None, "nobody has counted yet"
+    counted = {**USED, "completion_tokens_details": {"reasoning_tokens": 4}}
+    response.feed(Ended(("stop",), (0,), counted))
+    speed, seconds = response.timings()["tokens_per_s"], response.debug["timings"]["decode_s"]
+    assert seconds >= 0.06 and speed == (6 - 4 - 1) / seconds, "thoughts that were not shown took no time of it"

@@ -67,7 +67,9 @@ class Catalog:
         mine = [*self.preset_files.problems, *self.aliases.problems, *self.options.problems]
         mine += self._conflicts(wait)
         self.problems = [*self._places.problems, *mine, *([] if self.remote is None else self.remote.problems)]
-        return sorted([*here, *plugin_models.cards(wait), *self.served(hidden)], key=lambda c: c.name)
+        described = {c.name for c in here if c.engine == "http"}
+        served = [c for c in self.served(hidden) if c.name not in described]
+        return sorted([*here, *plugin_models.cards(wait), *served], key=lambda c: c.name)
 
     def here(self) -> list[ModelCard]:
         """The models of this machine, by name; no plugin is loaded for them."""

@@ -87,7 +87,9 @@ class Names:
     def cards(self) -> list[ModelCard]:
         """Every model that can be asked by name; waits for plugins, and is looked for once."""
         if self._cards is None:
-            self._cards = sorted([*self.here, *self.known.offered()], key=lambda c: c.name)
+            described = {c.name for c in self.here if c.engine == "http"}  # whose documents say more than a list
+            more = [c for c in self.known.offered() if c.name not in described]
+            self._cards = sorted([*self.here, *more], key=lambda c: c.name)
         return self._cards
 
     def find(self, name: str) -> Found:

@@ -42,6 +42,7 @@ class Exchange:
         self._first: list[Event] = []
         self._over = False  # whether the end of the answer was seen
         self._ended: Ended | None = None
+        self._failed: ProviderError | None = None
         self._sent = 0.0
         self._first_byte: float | None = None
         self.raw: Raw | None = None
@@ -64,6 +65,8 @@ class Exchange:
         bytes_ = int(longest) << 20 if isinstance(longest, int) and longest > 0 else LONGEST
         self._decoder = body_decoder(reply.headers, bytes_, self.raw.add)
         while self._ended is None and not any(not isinstance(e, Started | Warned) for e in self._first):
+            if self._failed is not None:
+                raise self._failed
             self._first += await self._more()
 
     def started(self) -> dict[str, object]:
@@ -78,6 +81,8 @@ class Exchange:
         yield self._first
         self._first = []
         while self._ended is None:
+            if self._failed is not None:
+                raise self._failed
             yield await self._more()
 
     async def close(self) -> None:
@@ -87,25 +92,33 @@ class Exchange:
     # -- inside ------------------------------------------------------------------------------------------------------
 
     async def _more(self) -> list[Event]:
-        """What the next piece of the reply says; sets `_ended` with the last."""
-        assert self._reply is not None and self._decoder is not None
+        """What the next piece of the reply says; sets `_ended` with the last, `_failed` with an error behind it."""
         found: list[Event] = []
+        try:
+            await self._next(found)
+        except ProviderError as raised:
+            self._failed = raised
+        return found
+
+    async def _next(self, found: list[Event]) -> None:
+        assert self._reply is not None and self._decoder is not None
         try:
             data = await self._reply.piece()
         except ProviderError as raised:
-            self._cut(raised, found)
-            return found
-        if data is None:
-            self._finish(found)
-            return found
-        if self._first_byte is None and data:
-            self._first_byte = time.monotonic()
-        self._read(self._decoder.feed(data), found)
-        if self._decoder.begun:
-            self._reply.clock.began()
-        if self._over:
-            await self._linger(found)
-        return found
+            cut = raised
+        else:
+            if data is None:
+                self._finish(found)
+                return
+            if self._first_byte is None and data:
+                self._first_byte = time.monotonic()
+            self._read(self._decoder.feed(data), found)
+            if self._decoder.begun:
+                self._reply.clock.began()
+            if self._over:
+                await self._linger(found)
+            return
+        self._cut(cut, found)
 
     def _read(self, events: list[ServerEvent], found: list[Event]) -> None:
         reader = self._reader
@@ -121,6 +134,7 @@ class Exchange:
             async with asyncio.timeout(LINGER):
                 while (data := await self._reply.piece()) is not None:
                     self._read(self._decoder.feed(data), found)
+                self._read(self._decoder.end(), found)
         self._ended = self._end()
         found.append(self._ended)
 
@@ -141,13 +155,24 @@ class Exchange:
     def _cut(self, raised: ProviderError, found: list[Event]) -> None:
         """The connection was cut, or a clock ran out. After the end of the answer that is no error."""
         assert self._decoder is not None
-        with contextlib.suppress(ProviderError):
+        try:
             self._read(self._decoder.end(), found)
             self._ended = self._end()
+        except ProviderError as said:
+            if said.kind not in {"truncated", "protocol"}:  # the provider's own words were the last that came
+                raise
+        else:
             found.append(self._ended)
             return
         if raised.kind != "truncated":
             raise raised
+        if self._first_byte is None:
+            raise ProviderError(
+                f"{raised.provider}: the connection was closed before its answer began",
+                kind="connection",
+                provider=raised.provider,
+                retryable=True,
+            )
         raise StreamTruncated(str(raised), provider=raised.provider)
 
     def _end(self) -> Ended:

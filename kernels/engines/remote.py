@@ -17,6 +17,7 @@ from modelhub.kernels.providers.dialects import dialect
 from modelhub.kernels.providers.dialects.dialect import Call
 from modelhub.kernels.providers.providers import Providers
 from modelhub.kernels.providers.rules import Target
+from modelhub.kernels.secret import Secret
 
 
 class RemoteEngine:
@@ -27,8 +28,9 @@ class RemoteEngine:
     pid = None
     part = 1.0
 
-    def __init__(self, card: ModelCard, providers: Providers) -> None:
-        """An engine for `card`."""
+    def __init__(self, card: ModelCard, providers: Providers, key: Secret | None = None) -> None:
+        """An engine for `card`. key: for this engine's requests alone, in place of the one that is kept."""
+        self._key = key
         self.card = card
         self.params = LoadParams()
         self._providers = providers
@@ -95,7 +97,7 @@ class RemoteEngine:
 
     async def _send(self, call: Call, request: ChatRequest, target: Target) -> Exchange:
         """An exchange that has begun to answer. Raises ProviderError."""
-        key = await self._providers.keys.aauth(target.provider)
+        key = await self._providers.keys.aauth(target.provider, key=self._key)
         exchange = Exchange(call, target, dialect(target.provider.dialect).reader(request, target), key)
         try:
             await exchange.open()

@@ -15,7 +15,7 @@ from modelhub.errors import ProviderError
 from modelhub.kernels.engines.exchange import Exchange
 from modelhub.kernels.protocol.events import Progress
 from modelhub.kernels.providers.provider import Provider
-from modelhub.kernels.providers.retrying import LOADING, POLICY, again
+from modelhub.kernels.providers.retrying import LOADING, POLICY, Policy, again
 
 WORDS = {"rate_limit": "is busy", "overloaded": "is busy", "connection": "cannot be reached", "timeout": "is late"}
 
@@ -23,16 +23,12 @@ _ours = contextvars.ContextVar("modelhub_retries", default=False)
 
 
 class Trying:
-    """One request, sent until an answer begins. exchange: which has begun, once `opened` is through.
-
-    A provider's settings may say how often it is sent at most: `tries`, 1 or more, default 3.
-    """
+    """One request, sent until an answer begins. exchange: which has begun, once `opened` is through."""
 
     def __init__(self, send: Callable[[], Awaitable[Exchange]], provider: Provider) -> None:
         """send: sends it once; provider: who is asked."""
         self._send, self._provider = send, provider
-        tries = provider.settings.get("tries")
-        self._policy = replace(POLICY, tries=tries) if isinstance(tries, int) and tries > 0 else POLICY
+        self._policy = policy_of(provider)
         self._begun = time.monotonic()
         self._tries = 0
         self._last: ProviderError | None = None
@@ -101,6 +97,19 @@ class Trying:
         what = WORDS.get(error.kind, "failed")
         following = f"try {self._tries + 1} of {self._policy.tries}"
         return Progress(f"{name} {what}{status}: again in {math.ceil(left)} s, {following}")
+
+
+def policy_of(provider: Provider) -> Policy:
+    """The policy of a provider, whose settings may say: `tries`, requests in all, 1 to 10; `loading_s`, seconds for
+    which a server that is loading its model is asked again.
+    """
+    tries, loading = provider.settings.get("tries"), provider.settings.get("loading_s")
+    found = POLICY
+    if isinstance(tries, int) and 1 <= tries <= 10:
+        found = replace(found, tries=tries)
+    if isinstance(loading, int | float) and loading >= 0:
+        found = replace(found, loading_budget=float(loading))
+    return found
 
 
 def _quiet() -> None:

@@ -25,7 +25,11 @@ class Hooks:
 
     @hookspec
     def register_providers(self, register: Any) -> None:
-        """`register(record)`: a dict with a `name`. Kept, and shown by %models plugins; nothing asks providers yet."""
+        """`register(record)`: a dict with a `name` and a `base_url`, and other fields of a provider.
+
+        As of `hub().providers.add`: `dialect` (or the packaged provider it is like), `needs_key`, `key_env`, `headers`,
+        `models`, `links`, `title`, …; never a key. It is there as if its user had added it, and can be changed so.
+        """
 
     @hookspec
     def register_importers(self, register: Any) -> None:

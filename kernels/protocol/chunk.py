@@ -75,9 +75,10 @@ class ChunkReader:
         chunks = []
         for index, (place, choice) in enumerate(self._both(answer)):
             delta = _new(place, choice)
-            if not place.text and choice.content() is not None:  # nothing was said: the text is empty
-                delta["content"], place.text = "", True
-            if delta or not place.begun or place.entries < len(choice.logprobs):
+            left = place.entries < len(choice.logprobs)
+            if choice.content() is not None and (left or not place.text):  # the text is empty, or was read before
+                delta.setdefault("content", "")
+            if delta or left or not place.begun:
                 chunks.append(self._said(answer, index, delta, len(choice.logprobs)))
             if choice.finish is not None or choice.native is not None:
                 chunks.append(self._chunk(answer, index, {}, None, ending(choice)))

@@ -23,6 +23,8 @@ from modelhub.kernels.protocol.events import (
 )
 from modelhub.kernels.protocol.raw import Raw
 
+SHORTEST = 0.05  # seconds; of a remote answer that came faster no speed is told: it came at once
+
 
 class Gathered:
     """One answer as far as it came. Not safe from several threads: its owner locks.
@@ -109,10 +111,11 @@ class Gathered:
         decoding = self.debug.get("timings", {}).get("decode_s")
         if decoding is None:
             decoding = self.grown - self.first if self.first is not None else 0.0
+        measured = decoding > (0 if self.counts_tokens else SHORTEST)
         return {
             "first_token_s": None if self.first is None else self.first - self.started,
             "total_s": self.last - self.started,
-            "tokens_per_s": (tokens - 1) / decoding if tokens > 1 and decoding > 0 else None,
+            "tokens_per_s": (tokens - 1) / decoding if tokens > 1 and measured else None,
         }
 
     def facts(self) -> dict[str, Any]:

@@ -20,11 +20,11 @@ _CALLS = {
 _NEAR = re.compile(r"(?:.*\.)?(?:localhost|local|internal|lan|home\.arpa|home|intranet|corp)", re.IGNORECASE)
 
 
-def address(text: str, dialect: str = "openai", path: str = "") -> tuple[str, dict[str, str]]:
+def address(text: str, dialect: str = "openai", path: str = "", port: int | None = None) -> tuple[str, dict[str, str]]:
     """An address as it is kept, and what stood behind a question mark, which is none of it.
 
     A scheme is added where it lacks: http for this machine and the network near it, else https. The path of a call
-    that was pasted with it is cut off, and slashes at its end. path: where it has none.
+    that was pasted with it is cut off, and slashes at its end. path, port: where it has none.
 
     Raises BadRequest for what is no address, and for one with a name, a password or a key in it.
     """
@@ -41,7 +41,7 @@ def address(text: str, dialect: str = "openai", path: str = "") -> tuple[str, di
         bare = f"{'http' if is_near(host) else 'https'}://{bare}"
     try:
         parts = urlsplit(bare)
-        number = parts.port
+        number = parts.port or port
         host = (parts.hostname or "").rstrip(".")
     except ValueError:
         raise wrong from None

@@ -26,16 +26,16 @@ def advice(
     """One clause, "" where there is nothing to say that the provider does not say itself."""
     name, links = provider.name, provider.links
     later = f"ask again in {shown(wait)}" if wait is not None else "ask again later" if passing else ""
+    page_of_account = links.get("billing") or links.get("keys")
+    account = f": {page_of_account}" if page_of_account else ""
     match kind:
         case "auth":
-            where = f"; keys are made at {links['keys']}" if links.get("keys") else ""
-            return f"type %models keys set {name} to give it another key{where}"
+            made = f"; keys are made at {links['keys']}" if links.get("keys") else ""
+            return f"type %models keys set {name} to give it another key{made}"
         case "permission":
-            where = f": {links['keys']}" if links.get("keys") else ""
-            return f"its key may not do this; look at what the account may use{where}"
+            return f"its key may not do this; look at what the account may use{account}"
         case "quota":
-            where = links.get("billing") or links.get("keys")
-            return "its quota is used up; look at the account" + (f": {where}" if where else "")
+            return f"its quota is used up; look at the account{account}"
         case "not_found" if page or not about_model:
             return _address(name)
         case "not_found":

@@ -26,8 +26,7 @@ def check(request: ChatRequest, target: Target) -> list[str]:
     warnings += _messages(request, target)
     if request.stream_options and request.stream_options.include_obfuscation and target.provider.name != "openai":
         warnings.append("include_obfuscation has no effect here: it is OpenAI's own")
-    _effort(request, target, whose)
-    return warnings
+    return warnings + _effort(request, target, whose)
 
 
 def _messages(request: ChatRequest, target: Target) -> list[str]:
@@ -38,20 +37,30 @@ def _messages(request: ChatRequest, target: Target) -> list[str]:
     return [f"the names of messages are left out: {rule.note or 'the provider does not take them'}"]
 
 
-def _effort(request: ChatRequest, target: Target, whose: str) -> None:
-    """Raises BadRequest for sampling fields where the model reasons and could be told not to.
+def _effort(request: ChatRequest, target: Target, whose: str) -> list[str]:
+    """Warnings of sampling fields that a model which reasons ignores. Raises BadRequest for those it refuses.
 
-    The setting `default_effort` says what it does unasked: "none", or that it reasons.
+    The setting `default_effort` says what it does unasked: "none", or that it reasons; `effort_ignores` which fields it
+    takes then and does nothing with; `effort_off` how it is told not to reason, where that is no reasoning_effort.
     """
-    default = target.settings.get("default_effort")
-    if default is None or (request.reasoning_effort or default) == "none":
-        return
+    settings = target.settings
+    default, off = settings.get("default_effort"), settings.get("effort_off")
+    own = (request.x_modelhub and request.x_modelhub.extra_body) or {}
+    told = "none" if own.get("thinking") == {"type": "disabled"} else request.reasoning_effort
+    if default is None or (told or default) == "none":
+        return []
+    warnings = []
     for name, silent in SAMPLING.items():
         value = getattr(request, name)
-        if value is not None and value not in silent:
+        if value is None or value in silent:
+            continue
+        if name in settings.get("effort_ignores", ()):
+            warnings.append(f"{name} has no effect while {whose} reasons; {off} makes it answer at once")
+        elif not settings.get("effort_ignores"):
             raise BadRequest(
                 f"{name}={short(value)} is not supported by {whose} while it reasons: say reasoning_effort='none' "
                 f"(-o reasoning_effort=none), or leave {name} out",
                 param=name,
                 code="unsupported_value",
             )
+    return warnings

@@ -75,13 +75,17 @@ def failure_in(
     return _error(kind_of(None, found), None, told, found, _text(value), provider, model, known)
 
 
+def strange(what: str, provider: Provider, raw: str = "") -> ProviderError:
+    """The error for a reply that is not what it should be. what: as "an event that is no object"."""
+    return _made("protocol", f"{provider.shown} sent {_shown(what, LONGEST // 2)}", provider, raw=raw)
+
+
 def broken(text: str, provider: Provider) -> ProviderError:
     """The error for an event that should be JSON and is not: what it says where it says something, else `protocol`."""
     found = said(text.encode("utf-8", "replace"))
     kind = kind_of(None, found)
     if kind == "server" and not (found.codes or found.status):
-        said_so = f"{provider.shown} sent something that is no JSON: {_shown(found.text, 200)}"
-        return _made("protocol", said_so, provider, raw=text)
+        return strange(f"something that is no JSON: {capped(found.text, 200)}", provider, text)
     return _error(kind, None, {}, found, text, provider, "", ())
 
 

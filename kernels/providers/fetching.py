@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +15,7 @@ from modelhub.kernels.providers.keys import Keys
 from modelhub.kernels.providers.outgoing import outgoing
 from modelhub.kernels.providers.provider import Provider
 from modelhub.kernels.providers.safe_ids import trouble
+from modelhub.kernels.providers.stream.parsed import parsed
 
 PAGES = 100  # at most; the longest list known has three at 1,000 a page
 MOST = 20_000  # models
@@ -90,7 +90,7 @@ def _page(reply: Reply, provider: Provider) -> Page:
     if reply.status != 200:
         raise failure(reply.status, reply.headers, reply.body, provider)
     try:
-        body: Any = json.loads(reply.body.decode("utf-8-sig", "replace"))
+        body: Any = parsed(reply.body.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError):
         begins = " ".join(reply.body[:80].decode("utf-8", "replace").split())
         raise ProviderError(

@@ -25,6 +25,7 @@ Row = dict[str, Any]
 SAID = frozenset(Provider.model_fields) - {"name", "source"}
 # What of a record does not hold for an instance made after it: where it is, and whose keys it takes.
 OWN = {"name", "title", "source", "like", "base_url", "key_env", "url_env", "links", "capabilities", "enabled"}
+OLLAMA = 11434  # its port, where an address has neither a scheme nor a port
 
 
 def like_of(said: str) -> Row:
@@ -68,6 +69,8 @@ def made(name: str, row: Mapping[str, Any], base: Provider | None, source: str) 
             whole = record.model_dump(exclude=OWN)
             said.setdefault("base_url", record.base_url)
     whole |= said
+    if "base_url" not in whole:
+        raise nowhere()
     try:
         provider = Provider(**{**whole, "name": name, "source": source})
     except ValidationError as error:
@@ -75,10 +78,15 @@ def made(name: str, row: Mapping[str, Any], base: Provider | None, source: str) 
     if provider.dialect not in DIALECTS:
         raise BadRequest(f"there is no dialect {short(provider.dialect)}; there are {', '.join(DIALECTS)}")
     if not provider.base_url and base is None:
-        raise BadRequest("base_url is missing: say where it is, as https://example.com/v1", param="base_url")
+        raise nowhere()
     if provider.base_url:
         provider = _placed(provider, base)
     return provider
+
+
+def nowhere() -> BadRequest:
+    """The error for a provider without an address."""
+    return BadRequest("base_url is missing: say where it is, as https://example.com/v1", param="base_url")
 
 
 def _at_home(url: str, base: Provider) -> bool:
@@ -102,10 +110,10 @@ def address_of(text: str, like: Provider) -> str:
 
 
 def _address(text: str, like: Provider) -> tuple[str, dict[str, str]]:
-    if like.dialect == "ollama" and isinstance(text, str) and "?" not in text and "@" not in text:
-        from modelhub.kernels.providers.dialects.ollama import base_url  # which reads addresses as Ollama does
-
-        text = base_url(text)
+    if like.dialect == "ollama" and isinstance(text, str):  # which reads OLLAMA_HOST so: envconfig/config.go
+        text = text.strip().strip("\"'")
+        if "://" not in text:
+            return address(f"http://{'localhost' * text.startswith(':')}{text}", like.dialect, path_of(like), OLLAMA)
     return address(text, like.dialect, path_of(like))
 
 
@@ -117,8 +125,11 @@ def path_of(like: Provider) -> str:
     return urlsplit(record.base_url).path
 
 
-def settled(row: Row, like: Provider) -> Row:
+def settled(row: Row, base: Provider | None) -> Row:
     """A row with its address as it is kept; a version of the API that stood in it is among its settings."""
+    like = base or records.packaged().get(row.get("like", ""))
+    if like is None:
+        like = records.packaged()["openai"].model_copy(update={"dialect": row.get("dialect", "openai")})
     url, query = _address(row["base_url"], like)
     version = {"api_version": query["api-version"]} if query.get("api-version") else {}
     return {**row, "base_url": url, **({"settings": {**version, **row.get("settings", {})}} if version else {})}
@@ -132,12 +143,32 @@ def of_plugin(name: str, thing: Any) -> Provider:
     if not isinstance(thing, Mapping):
         raise BadRequest(f"it must be a dict; got {short(thing)}")
     row = {field: value for field, value in thing.items() if field not in {"name", "source", "like"}}
+    if "base_url" not in row and "dialect" not in row:
+        raise nowhere()
     row |= like_of(row.get("dialect", "openai"))
-    row.setdefault("needs_key", needs_key(str(row.get("base_url", "")), bool(row.get("key_env"))))
-    headers, key = headers_without_keys(row, None)
+    row, key = headers_without_keys(tidied(row, None), None)
     if key is not None:
         raise BadRequest("its headers hold a key: name the environment variable that has it, by key_env")
-    return made(name, headers, None, "plugin")
+    provider = made(name, row, None, "plugin")
+    if "needs_key" in row:
+        return provider
+    return provider.model_copy(update={"needs_key": needs_key(provider.base_url, bool(provider.key_env))})
+
+
+def tidied(row: Mapping[str, Any], base: Provider | None) -> Row:
+    """A row as it may be typed, with lists where lists are, and `models` as ids taken for a list. Raises BadRequest."""
+    row = dict(row)
+    for field in ("key_env", "hide", "capabilities", "url_env"):
+        if field in row:
+            row[field] = [row[field]] if isinstance(row[field], str) else list(row[field])
+    if "ca" in row:
+        row["ca"] = checked_file(row["ca"])
+    if isinstance(row.get("models"), list | tuple | str):
+        like = base or records.packaged().get(row.get("like", ""))
+        listing = like.models.model_dump(mode="json") if like is not None else {}
+        ids = [row["models"]] if isinstance(row["models"], str) else list(row["models"])
+        row["models"] = {**listing, "fixed": ids, "dated": None}
+    return row
 
 
 def needs_key(base_url: str, keyed: bool) -> bool:

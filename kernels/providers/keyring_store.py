@@ -8,6 +8,7 @@ and is waited for so many seconds. A key is kept under the service `modelhub` an
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import threading
 import time
@@ -28,6 +29,7 @@ class KeyringStore:
 
     def __init__(self) -> None:
         """Nothing is imported or asked yet."""
+        self.patience = PATIENCE
         self.problem = ""
         """What is the matter with it, in a line; "" where it works or there is none."""
         self._known: dict[str, tuple[float, Secret | None, str | None]] = {}
@@ -37,7 +39,7 @@ class KeyringStore:
     def __repr__(self) -> str:
         return f"<KeyringStore: {'installed' if self.installed else 'not installed'}>"
 
-    @property
+    @functools.cached_property
     def installed(self) -> bool:
         """Whether the package is there; whether it finds a keyring is known when it is asked."""
         import importlib.util
@@ -50,15 +52,17 @@ class KeyringStore:
         ask: else what was heard last, however long ago.
         """
         user = _user(provider, name)
+        if not ask:
+            return self._known.get(user, (0.0, None, None))[1:]
         with self._lock:
             known = self._known.get(user)
-            if known is not None and (not ask or time.monotonic() - known[0] < FRESH):
+            if known is not None and time.monotonic() - known[0] < FRESH:
                 return known[1], known[2]
-            if not ask or self._off or not self.installed:
+            if self._off or not self.installed:
                 return None, None
             secret, origin = None, None
             try:
-                secret, origin = _entry(_within(lambda keyring: keyring.get_password(SERVICE, user)))
+                secret, origin = _entry(_within(self.patience, lambda keyring: keyring.get_password(SERVICE, user)))
             except _Unusable as error:
                 self._off = True
                 self.problem = str(error)
@@ -78,13 +82,14 @@ class KeyringStore:
         with self._lock:
             try:
                 _within(
+                    self.patience,
                     lambda keyring: keyring.set_password(
                         SERVICE, user, json.dumps({"key": secret.reveal(), "origin": origin})
-                    )
+                    ),
                 )
             except _Unusable as error:
                 raise StoreFailed(
-                    f"the key was not kept: {error or 'this machine has no keyring'}; type --file or --session in "
+                    f"the key was not kept: {str(error) or 'this machine has no keyring'}; type --file or --session in "
                     "place of --keyring"
                 ) from None
             self._off, self.problem = False, ""
@@ -97,7 +102,7 @@ class KeyringStore:
         there = self.get(provider, name)[0] is not None
         with self._lock, contextlib.suppress(_Unusable):
             if there:
-                _within(lambda keyring: keyring.delete_password(SERVICE, _user(provider, name)))
+                _within(self.patience, lambda keyring: keyring.delete_password(SERVICE, _user(provider, name)))
             self._known.pop(_user(provider, name), None)
         return there
 
@@ -106,8 +111,8 @@ class _Unusable(Exception):
     """There is no keyring (then without a text), or it failed, or it did not answer."""
 
 
-def _within(ask: Callable[[Any], Any]) -> Any:
-    """What `ask` says of the package, within PATIENCE. Raises _Unusable."""
+def _within(patience: float, ask: Callable[[Any], Any]) -> Any:
+    """What `ask` says of the package, within so many seconds. Raises _Unusable."""
     said: list[Any] = []
     failed: list[str] = []
 
@@ -122,11 +127,11 @@ def _within(ask: Callable[[Any], Any]) -> Any:
 
     thread = threading.Thread(target=run, name="modelhub-keyring", daemon=True)  # which may hang for good
     thread.start()
-    thread.join(PATIENCE)
+    thread.join(patience)
     if failed:
         raise _Unusable(failed[0])
     if not said:
-        raise _Unusable(f"the keyring did not answer within {PATIENCE:g} seconds")
+        raise _Unusable(f"the keyring did not answer within {patience:g} seconds")
     return said[0]
 
 

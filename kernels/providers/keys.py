@@ -11,7 +11,7 @@ import asyncio
 import os
 import re
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from modelhub.errors import BadRequest, ProviderError, did_you_mean
@@ -36,7 +36,13 @@ from modelhub.kernels.redaction import scrub, texts_in
 from modelhub.kernels.secret import SHORTEST, Secret, met
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-PLACES = {ARGUMENT: "the call", SESSION: "this session", KEYRING: "the keyring", FILE: "keys.json"}
+PLACES = {
+    ARGUMENT: "the call",
+    SESSION: "this session",
+    ENVIRONMENT: "the environment",
+    KEYRING: "the keyring",
+    FILE: "keys.json",
+}
 
 
 class Keys:
@@ -67,23 +73,24 @@ class Keys:
         provider = self._provider(provider)
         if key is not None:
             return Found(key if isinstance(key, Secret) else Secret(usable(key)), ARGUMENT)
-        return self._first(self._candidates(provider), name or self.store.used(provider.name))
+        return self._first(self._candidates(provider, name or self.store.used(provider.name)))
 
     def has(self, provider: Provider | str) -> bool:
         """Whether a provider has a key, as far as is known without asking a keyring, which may take its time."""
         provider = self._provider(provider)
-        if self._first(self._candidates(provider, ask=False), self.store.used(provider.name)).secret is not None:
+        if self._first(self._candidates(provider, self.store.used(provider.name), ask=False)).secret is not None:
             return True
         elsewhere = [e.get("origin") for e in self.store.entries(provider.name).values() if e.get("in") == KEYRING]
         return any(not origin or same_origin(str(origin), provider.base_url) for origin in elsewhere)
 
-    def _first(self, candidates: list[Found], name: str | None) -> Found:
+    def _first(self, candidates: Iterable[Found]) -> Found:
         """The key to be taken, or why there is none."""
-        named = [found for found in candidates if name in (None, found.name)]
-        for found in named:
+        whys: dict[str, None] = {}
+        for found in candidates:
             if not found.why:
                 return found
-        return Found(None, why="; ".join(dict.fromkeys(found.why for found in named)))
+            whys[found.why] = None
+        return Found(None, why="; ".join(whys))
 
     def auth(
         self,
@@ -124,7 +131,14 @@ class Keys:
     ) -> KeyAuth:
         """As `auth`, in a thread where a keyring must be asked, which may take its time."""
         provider = self._provider(provider)
-        if key is not None or self.keyring.has_answer(provider.name):
+        wanted = name or self.store.used(provider.name)
+        near = self._first(self._candidates(provider, wanted, ask=False))
+        names = [wanted] if wanted else [DEFAULT, *self.store.entries(provider.name)]
+        if (
+            key is not None
+            or near.source in {SESSION, ENVIRONMENT}
+            or all(self.keyring.has_answer(provider.name, one) for one in names)
+        ):
             return self.auth(provider, name, key, needed)
         return await asyncio.to_thread(self.auth, provider, name, key, needed)
 
@@ -133,27 +147,31 @@ class Keys:
         found = self.auth(provider, name)
         return {found.header: found.value()} if found else {}
 
-    def _candidates(self, provider: Provider, ask: bool = True) -> list[Found]:
-        """Every key of a provider, the first to be taken first; `why` says why one is not for where it is now."""
+    def _candidates(self, provider: Provider, name: str | None = None, ask: bool = True) -> Iterator[Found]:
+        """The keys of a provider, or those of a name, the first to be taken first.
+
+        `why` says why one is not for where the provider is now. ask: whether a keyring may be asked.
+        """
         with self._lock:
             session = dict(self._session.get(provider.name, {}))
-        found = [self._bound(provider, s, origin, SESSION, name) for name, (s, origin) in _default_first(session)]
-        for variable, why in variables(provider):
-            if value := os.environ.get(variable, "").strip():
-                found.append(Found(Secret(value), ENVIRONMENT, f"${variable}", why))
-        entries = _default_first(self.store.entries(provider.name))
-        asked = [name for name, entry in entries if entry.get("in") == KEYRING] or [DEFAULT]
-        for name in asked:
-            secret, origin = self.keyring.get(provider.name, name, ask)
-            if secret is not None:
-                found.append(self._bound(provider, secret, origin, KEYRING, name))
-        for name, entry in entries:
-            key, origin = entry.get("key"), entry.get("origin")
+        entries = self.store.entries(provider.name)
+        for one in [name] if name else [DEFAULT, *sorted({*session, *entries} - {DEFAULT})]:
+            if one in session:
+                secret, origin = session[one]
+                yield self._bound(provider, secret, origin, SESSION, one)
+            for variable, why in variables(provider):
+                if (name == f"${variable}" or (name is None and one == DEFAULT)) and (
+                    value := os.environ.get(variable, "").strip()
+                ):
+                    yield Found(Secret(value), ENVIRONMENT, f"${variable}", why)
+            entry = entries.get(one, {})
+            if one == DEFAULT or entry.get("in") == KEYRING:
+                held, kept_for = self.keyring.get(provider.name, one, ask)
+                if held is not None:
+                    yield self._bound(provider, held, kept_for, KEYRING, one)
+            key, kept_for = entry.get("key"), entry.get("origin")
             if isinstance(key, str) and key.strip():
-                kept_for = origin if isinstance(origin, str) else None
-                found.append(self._bound(provider, Secret(key), kept_for, FILE, name))
-        first = [f for f in found if f.name == DEFAULT or f.source == ENVIRONMENT]
-        return first + [f for f in found if f not in first]
+                yield self._bound(provider, Secret(key), kept_for if isinstance(kept_for, str) else None, FILE, one)
 
     def _bound(self, provider: Provider, secret: Secret, origin: str | None, source: str, name: str) -> Found:
         """A kept key, if it is for where the provider is now."""
@@ -261,6 +279,8 @@ class Keys:
             kept = self._session.get(who, {})
             gone |= dict.fromkeys("this session" for one in dict.fromkeys(names) if kept.pop(one, None))
         gone |= dict.fromkeys("the keyring" for one in dict.fromkeys(names) if self.keyring.remove(who, one))
+        if self.store.used(who) in names:
+            self.store.use(who, None)
         if self.store.remove(who, name):
             gone[str(self.store.path)] = None
         if gone:
@@ -346,13 +366,9 @@ class Keys:
             listener(name)
 
 
-def _default_first(named: dict[str, Any]) -> list[tuple[str, Any]]:
-    return sorted(named.items(), key=lambda item: (item[0] != DEFAULT, item[0]))
-
-
 def _place(found: Found) -> str:
     """Where a key is from, for people."""
-    return found.name if found.source == ENVIRONMENT else PLACES[found.source]
+    return PLACES[found.source]
 
 
 def _error(provider: Provider, message: str) -> ProviderError:

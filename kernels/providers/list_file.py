@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from modelhub.errors import StoreFailed
 from modelhub.kernels import settings
 from modelhub.kernels.providers.dialects.dialect import Listed
 from modelhub.kernels.providers.provider import Provider
@@ -24,6 +25,8 @@ MOST_GONE = 1000  # models that are remembered though they are listed no more
 
 _FIELDS = tuple(f.name for f in dataclasses.fields(Listed) if f.name != "raw")
 _BLANK = Listed(id="")
+_WHOLE = ("url", "dialect", "problem", "kind", "etag")
+_LISTS = ("added", "removed", "notes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ class ListFiles:
     def write(self, name: str, kept: KeptList) -> None:
         """Keep it, in one step. Where nothing can be written it is kept for this kernel."""
         self._seen[name] = (self.stamp(name), kept)
-        with contextlib.suppress(settings.StoreFailed):
+        with contextlib.suppress(StoreFailed):
             settings.write_atomically(
                 path_of(name), json.dumps(_to_data(kept), ensure_ascii=True, separators=(",", ":"))
             )
@@ -123,7 +126,12 @@ def _to_data(kept: KeptList) -> dict[str, Any]:
 def _from_data(data: Mapping[str, Any]) -> KeptList:
     if data["schema"] != SCHEMA:
         return KeptList("", "")
-    said = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k not in {"schema", "rows"}}
+    said: dict[str, Any] = {k: data[k] for k in _WHOLE}
+    said |= {k: tuple(map(str, data[k])) for k in _LISTS}
+    said |= {k: None if data[k] is None else float(data[k]) for k in ("listed", "tried")}
+    said["gone"] = {str(k): float(v) for k, v in data["gone"].items()}
+    if not all(isinstance(said[k], str) for k in _WHOLE):
+        raise TypeError("a text is none")
     return KeptList(**said, rows=tuple(_row(row) for row in data["rows"]))
 
 

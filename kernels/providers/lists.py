@@ -64,13 +64,28 @@ class Lists:
         self._keys = keys
         self.files = ListFiles()
         self._flights: dict[str, asyncio.Task[Refreshed]] = {}
+        self._by_id: dict[str, tuple[tuple[Listed, ...], dict[str, Listed]]] = {}
+        self._joined: dict[str, tuple[KeptList, Provider, KeptList]] = {}
 
     def kept(self, provider: Provider) -> KeptList:
-        """What was last listed; nothing is fetched. Of a provider in use a packaged list stands in where none came."""
+        """What was last listed; nothing is fetched. Of a provider in use, the models its record names are among it."""
         kept = self.files.read(provider)
-        if kept.listed is None and provider.models.fixed and kept.tried is not None:
-            return replace(kept, rows=tuple(Listed(id=ident) for ident in provider.models.fixed))
+        if provider.models.fixed and (kept.tried is not None or provider.source == "yours"):
+            held = self._joined.get(provider.name)
+            if held is None or held[0] is not kept or held[1] is not provider:
+                ids = {row.id for row in kept.rows}
+                more = [Listed(id=ident) for ident in provider.models.fixed if ident not in ids]
+                held = self._joined[provider.name] = (kept, provider, replace(kept, rows=(*more, *kept.rows)))
+            return held[2]
         return kept
+
+    def row(self, provider: Provider, ident: str) -> Listed | None:
+        """What a provider's list says of a model; None where it has none of that id."""
+        kept = self.kept(provider)
+        held = self._by_id.get(provider.name)
+        if held is None or held[0] is not kept.rows:
+            held = self._by_id[provider.name] = (kept.rows, {row.id: row for row in kept.rows})
+        return held[1].get(ident)
 
     def due(self, provider: Provider) -> bool:
         """Whether it is time to read its list, unasked."""
@@ -145,7 +160,7 @@ def shown(provider: Provider, rows: Sequence[Listed]) -> list[Listed]:
     """
     ids = {row.id for row in rows}
     patterns = [re.compile(fnmatch.translate(p.lower())) for p in provider.hide]
-    return [row for row in rows if not _hidden(row, ids, patterns)]
+    return [row for row in rows if row.id in provider.models.fixed or not _hidden(row, ids, patterns)]
 
 
 def _hidden(row: Listed, ids: set[str], patterns: Sequence[re.Pattern[str]]) -> bool:

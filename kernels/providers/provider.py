@@ -100,4 +100,5 @@ def origin_of(url: str) -> str:
     """Scheme, host and port of an address, in one spelling: `https://api.openai.com:443`."""
     parts = urlsplit(url)
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
-    return f"{parts.scheme.lower()}://{(parts.hostname or '').lower()}:{port}"
+    host = (parts.hostname or "").lower()
+    return f"{parts.scheme.lower()}://{f'[{host}]' if ':' in host else host}:{port}"

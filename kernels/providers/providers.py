@@ -113,7 +113,7 @@ class Providers:
         packaged provider it is like (`groq`, `vllm`, …), whose rules hold for it then. key: for this kernel only;
         `%models keys set NAME` keeps one. said: other fields of `Provider`: needs_key (default: not on a private
         network), headers, key_env (environment variables that hold its key), ca, connect, first, idle (seconds),
-        allow_http, settings, hide, title, key_header, key_scheme, models, fields.
+        allow_http, settings, hide, title, key_header, key_scheme, fields; models: ids of models it does not list.
 
         The name of a packaged provider changes that one, as `edit` does. Raises BadRequest, StoreFailed.
         """
@@ -128,6 +128,8 @@ class Providers:
                 f"it by %models provider edit {name}",
                 param="name",
             )
+        if base_url is None and dialect is None:
+            raise kept.nowhere()
         row = kept.like_of(dialect or "openai")
         if base_url is not None:
             row["base_url"] = base_url
@@ -187,17 +189,9 @@ class Providers:
 
     def _keep(self, name: str, row: dict[str, Any], base: Provider | None, key: str | None) -> Provider:
         """Check a row, write it down, take its key. Raises BadRequest, StoreFailed."""
-        for field in ("key_env", "hide", "capabilities", "url_env"):
-            if field in row:
-                row[field] = [row[field]] if isinstance(row[field], str) else list(row[field])
-        if "ca" in row:
-            row["ca"] = kept.checked_file(row["ca"])
-        row, key = headers_without_keys(row, key)
+        row, key = headers_without_keys(kept.tidied(row, base), key)
         if "base_url" in row:
-            like = base or records.packaged().get(row.get("like", "")) or Provider(
-                name=name, base_url=row["base_url"], dialect=row.get("dialect", "openai"), source="yours"
-            )  # fmt: skip
-            row = kept.settled(row, like)
+            row = kept.settled(row, base)
             row.setdefault("needs_key", kept.needs_key(row["base_url"], key is not None or bool(row.get("key_env"))))
         source = "yours" if base is None or "base_url" in row else base.source
         provider = kept.made(name, row, base, source)
@@ -237,7 +231,8 @@ class Providers:
             kept_list = self.lists.kept(provider)
             if done.error is not None and not kept_list.rows:
                 raise done.error
-        whence = "list" if kept_list.listed is not None else f"packaged {provider.models.dated}"
+        dated = provider.models.dated
+        whence = "list" if kept_list.listed is not None else f"packaged {dated}" if dated else "yours"
         rows = kept_list.rows if all else shown(provider, kept_list.rows)
         return ModelList(rows, kept_list.listed, kept_list.problem, whence)
 
@@ -301,10 +296,15 @@ class Providers:
         return checking.check(request, target)
 
     def target(self, provider: str, model: str, most_output: int | None = None) -> Target:
-        """What a request to a model is for, with the rules that hold for it. Raises BadRequest."""
+        """What a request to a model is for, with the rules that hold for it. Raises BadRequest.
+
+        most_output: the most tokens it answers with; default: what the provider's list says.
+        """
         found = self.get(provider)
         if not found.base_url:
             raise no_address(found)
+        if most_output is None and (row := self.lists.row(found, model)) is not None:
+            most_output = row.most_output
         return target_of(found, model, dialect_of(found.dialect).rules, records.dated_rules(), most_output)
 
 

@@ -113,7 +113,7 @@ async def send(outgoing: Outgoing) -> AsyncIterator[Reply]:
                 if (there := _same_server(answer, outgoing)) is not None:
                     await answer.aclose()
                     answer = await clock.wait(_opened(client, outgoing, there, content))
-                if answer.is_redirect:
+                if answer.is_redirect and answer.status_code != 304:
                     raise _elsewhere(answer, outgoing)
                 yield Reply(answer, clock, outgoing)
             finally:

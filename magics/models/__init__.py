@@ -18,11 +18,26 @@ from modelhub.magics.models import (
     provider,
     pulling,
     refreshing,
+    usage,
 )
 from modelhub.magics.models.verb import Verb
 from modelhub.magics.options import help_text
 
-MODULES = (listing, loading, plugins, pulling, browsing, importing, presets, naming, places, keys, provider, refreshing)
+MODULES = (
+    listing,
+    loading,
+    plugins,
+    pulling,
+    browsing,
+    importing,
+    presets,
+    naming,
+    places,
+    keys,
+    provider,
+    refreshing,
+    usage,
+)
 VERBS: dict[str, Verb] = {verb.name: verb for module in MODULES for verb in module.VERBS}
 
 

@@ -161,7 +161,7 @@ def show(rest: str) -> Table:
     named = the_hub.catalog.resolve(model_name(name, "show"))
     card = named.card
     if values.get("params"):
-        rules = rules_of(card, the_hub.providers).items()
+        rules = rules_of(the_hub.resolve(name).card, the_hub.providers).items()
         rows = [{"field": field, "status": rule.status, "note": rule.note} for field, rule in rules]
         return Table(rows, rows)
     loaded = the_hub.engine(name).loaded if card.path else {}

@@ -45,6 +45,7 @@ FLAGS = (
     Option(("--header",), "sent with each request; never a key", "NAME=VALUE", repeat=True, pair=True),
     Option(("--setting",), "what its dialect is told, as api_version=2024-10-21", "NAME=VALUE", repeat=True, pair=True),
     Option(("--hide",), "models shown by --all only, as '*-nightly*'", "PATTERN", repeat=True),
+    Option(("--model",), "a model that it does not list, as a deployment", "ID", repeat=True),
     Option(("--title",), "its name for people", "TEXT"),
     Option(("--ca",), "a file of certificates that are trusted, too", "FILE"),
     Option(("--connect",), "the longest wait for a connection (10)", "SECONDS", number),
@@ -88,7 +89,7 @@ def provider(rest: str) -> Any:
 def listing(words: list[str]) -> Table:
     """A row for every provider, the user's first."""
     providers = _providers()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for one in providers.all().values():
         if not all(w.lower() in f"{one.name} {one.title}".lower() for w in words):
             continue
@@ -101,7 +102,7 @@ def listing(words: list[str]) -> Table:
                 "from": one.source, "models": count, "state": state.state, "why": state.why, "command": state.command,
             }
         )  # fmt: skip
-    shown = [
+    shown: list[dict[str, str]] = [
         {
             "name": r["name"],
             "address": r["address"] or "none yet",
@@ -204,12 +205,15 @@ def _providers() -> Providers:
 
 def _said(values: dict[str, Any]) -> dict[str, Any]:
     """The fields of a provider that the flags say."""
-    said = {k: values[k] for k in ("base_url", "dialect", "key_env", "hide", "title", "ca") if k in values}
+    said: dict[str, Any] = {
+        k: values[k] for k in ("base_url", "dialect", "key_env", "hide", "title", "ca") if k in values
+    }
     said |= {k: values[k] for k in ("connect", "first", "idle") if k in values}
     if "no_key" in values and "needs_key" in values:
         raise BadRequest("--no-key and --needs-key say the opposite: leave one out")
     said |= {"needs_key": False} if "no_key" in values else {"needs_key": True} if "needs_key" in values else {}
     said |= {"allow_http": True} if "allow_http" in values else {}
+    said |= {"models": values["model"]} if "model" in values else {}
     said |= {"headers": dict(_pairs(values["header"], "--header"))} if "header" in values else {}
     if "setting" in values:
         said["settings"] = {name: _value(text) for name, text in _pairs(values["setting"], "--setting")}

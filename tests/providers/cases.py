@@ -36,7 +36,7 @@ class Case:
     def reply(self, **more: Any) -> Reply:
         """As a reply of the replay server; `more` are further fields of it."""
         hints = {k: v for k, v in self.transport.items() if k in HINTS}
-        return Reply(self.body, self.status, self.headers, **{**hints, **more})
+        return Reply(**{"body": self.body, "status": self.status, "headers": self.headers, **hints, **more})
 
 
 def cases(kind: str | None = None, dialect: str | None = None) -> list[Case]:

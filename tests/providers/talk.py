@@ -19,6 +19,34 @@ SSE = {"content-type": "text/event-stream"}
 NDJSON = {"content-type": "application/x-ndjson"}
 JSON = {"content-type": "application/json"}
 PIXEL = "iVBORw0KGgo="  # base64, as a picture is sent
+PICTURE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}
+CALL = {"id": "t1", "type": "function", "function": {"name": "tide", "arguments": '{"port": "Brest"}'}}
+TIDE: dict[str, Any] = {
+    "type": "function",
+    "function": {
+        "name": "tide",
+        "description": "height",
+        "parameters": {"type": "object", "properties": {"port": {"type": "string"}}},
+    },
+}
+SCHEMA = {"type": "object", "properties": {"x": {"type": "integer"}}}
+SHAPED = {"type": "json_schema", "json_schema": {"name": "s", "schema": SCHEMA}}
+
+
+def picked(name: str) -> dict[str, Any]:
+    """A tool_choice that names a function."""
+    return {"type": "function", "function": {"name": name}}
+
+
+def part(kind: str, **said: str) -> dict[str, Any]:
+    """A user's message with one part that is no text."""
+    return {"role": "user", "content": [{"type": kind, kind: said}]}
+
+
+def called(arguments: str, **more: Any) -> dict[str, Any]:
+    """An assistant's message with one tool call."""
+    function = {"name": "tide", "arguments": arguments}
+    return {"role": "assistant", "tool_calls": [{"id": "t1", "type": "function", "function": function, **more}]}
 
 
 def target(provider: str, model: str = "m") -> Target:
@@ -82,15 +110,28 @@ def told(
     return [event for event in found if not isinstance(event, Started)], reader.end()
 
 
-def answer(
+def answered(
     provider: str, reply: bytes, headers: Mapping[str, str] = SSE, asked: ChatRequest | None = None
-) -> dict[str, Any]:
-    """The completion that a reply makes, without its id and its time."""
+) -> Response:
+    """The response that a reply makes."""
     asked = asked or request()
     response = Response(asked)
     events, ended = told(provider, reply, headers, asked)
-    for event in (*events, ended):
-        response.feed(event)
-    response.finish()
-    found = response.json()
-    return {"choices": found["choices"], "usage": found.get("usage")}
+    response.feed_all([Started({"counts_tokens": False}), *events, ended])
+    response.settle()
+    response.end()
+    return response
+
+
+def answer(provider: str, reply: bytes, headers: Mapping[str, str] = SSE, **fields: Any) -> dict[str, Any]:
+    """The choices and the usage of the completion that a reply makes. fields: of the request."""
+    made = answered(provider, reply, headers, request(**fields)).json()
+    return {"choices": made["choices"], "usage": made.get("usage")}
+
+
+def again(provider: str, reply: bytes, headers: Mapping[str, str] = SSE, **fields: Any) -> dict[str, Any]:
+    """The body of the next request, after a reply and a tool's result for each of its calls."""
+    message = answered(provider, reply, headers, request(**fields)).message()
+    calls = message.get("tool_calls", [])
+    results = [{"role": "tool", "tool_call_id": c["id"], "content": "6 m"} for c in calls]
+    return body(provider, {"role": "user", "content": "hi"}, message, *(results or ["and now?"]), **fields)

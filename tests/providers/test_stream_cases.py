@@ -28,7 +28,7 @@ COUNTS = {
 
 def add(hub: Hub, url: str, dialect: str, **more: Any) -> None:
     """Add the provider `corp`, made after a packaged record; a failure is told at once."""
-    settings = {"tries": 1, **more.pop("settings", {})}
+    settings = {"tries": 1, "loading_s": 0, **more.pop("settings", {})}
     base_url = url + BASE.get(dialect, "/v1")
     hub.providers.add("corp", base_url=base_url, dialect=dialect, key=KEY, settings=settings, **more)
 

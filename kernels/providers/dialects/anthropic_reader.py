@@ -11,6 +11,7 @@ from modelhub.kernels.protocol.request import ChatRequest
 from modelhub.kernels.providers.dialects.halves import mended
 from modelhub.kernels.providers.dialects.usage import counted
 from modelhub.kernels.providers.dialects.wire_reply import (
+    DONE,
     Told,
     broken_off,
     failed,
@@ -52,7 +53,7 @@ class AnthropicReader:
         """See `Reader.event`."""
         body = object_in(event, self._provider)
         if body is None:
-            return []
+            return self._read("message_stop", {}) if event.data.strip() == DONE else []
         return [*self._told.first(), *self._read(body.get("type") or event.kind, body)]
 
     def whole(self, body: Any) -> list[Event]:

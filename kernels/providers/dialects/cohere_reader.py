@@ -11,6 +11,7 @@ from modelhub.kernels.providers.dialects.halves import mended
 from modelhub.kernels.providers.dialects.logprobs import entry, logarithm
 from modelhub.kernels.providers.dialects.usage import counted
 from modelhub.kernels.providers.dialects.wire_reply import (
+    DONE,
     Told,
     broken_off,
     failed,
@@ -52,7 +53,7 @@ class CohereReader:
         """See `Reader.event`."""
         body = object_in(event, self._provider)
         if body is None:
-            return []
+            return self._end({}) if event.data.strip() == DONE and not self._done else []
         index = counted(body.get("index")) or 0
         message = part_of(part_of(body, "delta"), "message")
         found = self._told.first(id=body.get("id"))

@@ -10,6 +10,7 @@ from modelhub.kernels.protocol.request import ChatRequest
 from modelhub.kernels.providers.dialects.logprobs import entry
 from modelhub.kernels.providers.dialects.usage import counted
 from modelhub.kernels.providers.dialects.wire_reply import (
+    DONE,
     Told,
     broken_off,
     failed,
@@ -71,12 +72,15 @@ class GeminiReader:
         self._usage: dict[str, Any] = {}
         self._feedback: dict[str, Any] = {}
         self._beyond = False
-        self._whole = False  # whether it came as one JSON value
+        self._whole = False  # whether it came as one JSON value, or somebody said that it is done
 
     def event(self, event: ServerEvent) -> list[Event]:
         """See `Reader.event`."""
         body = object_in(event, self._provider)
-        return [] if body is None else self._read(body)
+        if body is not None:
+            return self._read(body)
+        self._whole = self._whole or event.data.strip() == DONE
+        return self._told.rest() if self._whole else []
 
     def whole(self, body: Any) -> list[Event]:
         """See `Reader.whole`."""

@@ -29,6 +29,7 @@ _DONE_HERE = {
     "n_probs": "use top_logprobs",
     "post_sampling_probs": "use logprobs",
     "json_schema": "use response_format",
+    "continue_final_message": "%chat --continue goes on with an answer",
 }
 
 

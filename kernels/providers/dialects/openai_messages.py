@@ -1,11 +1,12 @@
 """Messages as OpenAI-like servers take them.
 
 Settings of a target: `developer`: whether the role of that name is taken ("developer"), or is said as system (""); at
-OpenAI itself it is always taken. `reasoning_back`: what goes back of an earlier answer's thoughts: "" nothing,
-"with_tools" its reasoning_content where it called tools (DeepSeek refuses the request without), "details" its
-reasoning_details (OpenRouter). `extra_content`: whether what came with a tool call goes back (Gemini's signatures).
-`tool_id`: a pattern that ids of tool calls must have; others are replaced by ones made of them. `joined`: whether
-content of several text parts is sent as one text.
+OpenAI itself it is always taken. `reasoning_back`: what goes back of earlier answers' thoughts: "" nothing,
+"with_tools" their reasoning_content where tools were called (DeepSeek refuses the request without), "details" their
+reasoning_details (OpenRouter). `extra_content`: whether what came with a tool call goes back (Gemini's signatures); by
+default to servers of which nothing else is known. `prefix`: whether a last message of the assistant's is marked as the
+beginning of the answer (Mistral). `tool_id`: a pattern that ids of tool calls must have; others are replaced by ones
+made of them. `joined`: whether content of several text parts is sent as one text.
 """
 
 from __future__ import annotations
@@ -26,10 +27,16 @@ _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 def messages_of(request: ChatRequest, target: Target) -> list[dict[str, Any]]:
     """The messages of a request, as data."""
     older: list[str] = []  # ids made for calls of `function_call`, whose results have none
-    return [_message(message, number, target, older) for number, message in enumerate(request.messages)]
+    back = str(target.settings.get("reasoning_back") or "")
+    if back == "with_tools" and not any(message.tool_calls for message in request.messages):
+        back = ""
+    said = [_message(message, number, target, older, back) for number, message in enumerate(request.messages)]
+    if target.settings.get("prefix") and said[-1]["role"] == "assistant":
+        said[-1]["prefix"] = True
+    return said
 
 
-def _message(message: Message, number: int, target: Target, older: list[str]) -> dict[str, Any]:
+def _message(message: Message, number: int, target: Target, older: list[str], back: str) -> dict[str, Any]:
     settings, own = target.settings, official(target.provider)
     role: str = message.role
     if role == "developer" and not own and settings.get("developer") != "developer":
@@ -43,7 +50,8 @@ def _message(message: Message, number: int, target: Target, older: list[str]) ->
             said["refusal"] = message.refusal
         elif not said["content"]:
             said["content"] = message.refusal
-    calls = [_call(call, settings) for call in message.tool_calls or ()]
+    extra = settings.get("extra_content", target.provider.record == "openai" and not own)
+    calls = [_call(call, settings, bool(extra)) for call in message.tool_calls or ()]
     if message.function_call is not None:
         older.append(f"call_{number}")
         ident = _ident(older[-1], settings)
@@ -54,8 +62,7 @@ def _message(message: Message, number: int, target: Target, older: list[str]) ->
         said["tool_call_id"] = _ident(message.tool_call_id, settings)
     elif role == "function" and older:
         said["tool_call_id"] = _ident(older.pop(0), settings)
-    back = settings.get("reasoning_back")
-    if back == "with_tools" and calls and message.reasoning_content is not None:
+    if back == "with_tools" and message.reasoning_content is not None:
         said["reasoning_content"] = message.reasoning_content
     if back == "details" and message.reasoning_details:
         said["reasoning_details"] = message.reasoning_details
@@ -81,9 +88,9 @@ def _part(part: Part, own: bool) -> dict[str, Any]:
     return {"type": part.type, part.type: getattr(part, part.type)}
 
 
-def _call(call: dict[str, Any], settings: Any) -> dict[str, Any]:
+def _call(call: dict[str, Any], settings: Any, extra: bool) -> dict[str, Any]:
     said = {name: value for name, value in call.items() if name not in {"extra_content", "index", "incomplete"}}
-    if settings.get("extra_content") and call.get("extra_content"):
+    if extra and call.get("extra_content"):
         said["extra_content"] = call["extra_content"]
     said.setdefault("type", "function")
     if isinstance(call.get("function"), dict):

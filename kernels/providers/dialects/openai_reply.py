@@ -14,6 +14,7 @@ from modelhub.kernels.providers.dialects.openai_choice import ChoiceReader
 from modelhub.kernels.providers.dialects.usage import usage_in
 from modelhub.kernels.providers.failures import failure_in
 from modelhub.kernels.providers.rules import Target
+from modelhub.kernels.providers.stream.parsed import parsed
 from modelhub.kernels.providers.stream.server_event import ServerEvent
 
 MOST_CHOICES = 128  # as OpenAI's `n`
@@ -52,7 +53,7 @@ class OpenAIReader:
         if self._failed is not None:
             raise self._failed
         try:
-            body = json.loads(event.data)
+            body = parsed(event.data)
         except (ValueError, RecursionError):
             return self._no_json(event)
         if body.__class__ is not dict or "error" in body or "choices" not in body or event.kind == "error":
@@ -194,11 +195,14 @@ class OpenAIReader:
         return "all" if all(s.covered for s in states) else "some"
 
     def _warn(self, found: list[Event]) -> None:
-        """Tell, once, that log probabilities were asked for and did not come."""
-        if self._warned or not self._asked:
+        """Tell, once, what was asked for and did not come."""
+        if self._warned:
             return
         self._warned = True
-        covered = self._covered()
+        came = len(self._states)
+        if 0 < came < self._n:
+            found.append(Warned(f"{self._n} answers were asked for, and {self._provider.shown} sent {came}"))
+        covered = self._covered() if self._asked else "all"
         if covered == "none":
             found.append(Warned(f"{self._provider.shown} sent no log probabilities, though they were asked for"))
         elif covered == "some":

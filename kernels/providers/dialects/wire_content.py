@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
+from urllib.parse import unquote, unquote_to_bytes
 
 from modelhub.errors import BadRequest
 from modelhub.kernels.protocol.request import ChatRequest, Message, Part, short
@@ -82,10 +83,8 @@ def data_url(url: str) -> tuple[str, str] | None:
         return None
     rest = url[found.end() :]
     if not found[3]:
-        from urllib.parse import unquote_to_bytes
-
         rest = base64.b64encode(unquote_to_bytes(rest)).decode("ascii")
-    return found[1].lower(), rest
+    return found[1].lower(), unquote(rest)
 
 
 def _piece(part: Part, where: str) -> str | Media | None:
@@ -133,6 +132,6 @@ def _checked(data: str, where: str) -> str:
     data = "".join(data.split())
     try:
         binascii.a2b_base64(data, strict_mode=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error among them
         raise BadRequest(f"{where}: the data is no base64 ({error})", param="messages") from None
     return data

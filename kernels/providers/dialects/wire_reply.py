@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from modelhub.errors import ProviderError, StreamTruncated
 from modelhub.kernels.protocol.events import Delta, Event, Reasoned, Started, Warned
 from modelhub.kernels.protocol.request import ChatRequest
+from modelhub.kernels.providers import failures
 from modelhub.kernels.providers.dialects.halves import Halves
 from modelhub.kernels.providers.dialects.wire_content import hints
 from modelhub.kernels.providers.failures import failure_in
 from modelhub.kernels.providers.provider import Provider
+from modelhub.kernels.providers.stream.parsed import parsed
 from modelhub.kernels.providers.stream.server_event import ServerEvent
+
+
+DONE = "[DONE]"  # ends OpenAI's streams, and those of others that gateways made alike
 
 
 class Told:
@@ -64,15 +68,15 @@ class Told:
 
 
 def object_in(event: ServerEvent, provider: Provider) -> dict[str, Any] | None:
-    """The JSON object of an event; None for an empty one, for `[DONE]`, and for one that the end cut.
+    """The JSON object of an event; None for an empty one, for `DONE`, and for one that the end cut.
 
     Raises ProviderError for an error in it, and of kind `protocol` where it is no object.
     """
     data = event.data.strip()
-    if not data or data == "[DONE]":
+    if not data or data == DONE:
         return None
     try:
-        body = json.loads(data)
+        body = parsed(data)
     except (ValueError, RecursionError):
         if not event.whole:
             return None
@@ -96,7 +100,7 @@ def failed(body: Any, provider: Provider) -> None:
 
 def strange(what: str, provider: Provider, raw: str = "") -> ProviderError:
     """The error for a reply that is not what the dialect knows."""
-    return ProviderError(f"{provider.shown} sent {what}", kind="protocol", provider=provider.name, raw=raw[: 64 * 1024])
+    return failures.strange(what, provider, raw)
 
 
 def broken_off(provider: Provider) -> StreamTruncated:

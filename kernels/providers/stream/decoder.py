@@ -14,6 +14,7 @@ from typing import Any
 
 from modelhub.kernels.providers.stream.inflate import Inflate
 from modelhub.kernels.providers.stream.lines import LONGEST, Lines, too_long
+from modelhub.kernels.providers.stream.parsed import parsed
 from modelhub.kernels.providers.stream.server_event import ServerEvent
 
 BOM = b"\xef\xbb\xbf"
@@ -162,12 +163,9 @@ _START, _LINE, _AFTER, _VALUE, _PAGE, _EVENTS = "start", "line", "after", "value
 
 
 def loads(text: str | bytes) -> Any:
-    """The value of a JSON text, also with the literals NaN and -Infinity that some servers write; None if it is none.
-
-    Where a name comes twice in an object, the last one counts.
-    """
+    """The value of a JSON text; None if it is none."""
     try:
-        return json.loads(text)
+        return parsed(text if isinstance(text, str) else text.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None
 
@@ -175,7 +173,7 @@ def loads(text: str | bytes) -> Any:
 def _values(text: str) -> list[tuple[str, bool]]:
     """The JSON values that stand in `text` one behind the other, as text; what is none comes last, with False."""
     found: list[tuple[str, bool]] = []
-    decoder, at = json.JSONDecoder(), 0
+    decoder, at = json.JSONDecoder(strict=False), 0
     while at < len(text):
         try:
             _, end = decoder.raw_decode(text, at)

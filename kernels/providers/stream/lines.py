@@ -23,7 +23,8 @@ class Lines:
         self.bare = False
         self._longest = longest
         self._pieces: list[bytes] = []  # of the line that has not ended
-        self._size = 0  # of the line that has not ended, and of the data before it in its event
+        self._size = 0  # of the line that has not ended
+        self._pending = 0  # of the data before it in its event
         self._cr = False  # whether the last byte was a CR: an LF after it ends no line
         self._data: list[bytes] = []
         self._kind = b""
@@ -38,16 +39,17 @@ class Lines:
 
     def feed(self, data: bytes) -> list[ServerEvent]:
         """The events that are whole now. Raises ProviderError for one beyond `longest` bytes."""
+        if self._cr and data[:1] == b"\n":
+            data = data[1:]
+            self._cr = False
         if not data:
             return []
-        if self._cr and data[0] == 10:
-            data = data[1:]
         self._cr = data.endswith(b"\r")
         if b"\r" in data:
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         first, *lines = data.split(b"\n")
         self._size += len(first)
-        if self._size > self._longest:
+        if self._size + self._pending > self._longest:
             raise too_long(self._longest)
         if not lines:
             self._pieces.append(first)
@@ -60,7 +62,9 @@ class Lines:
         self._line(first, found)
         for line in lines:
             self._line(line, found)
-        self._size = len(last) + (sum(map(len, self._data)) if self._data else 0)
+        self._size = len(last)
+        if self._size + self._pending > self._longest:
+            raise too_long(self._longest)
         return found
 
     def end(self) -> list[ServerEvent]:
@@ -77,6 +81,7 @@ class Lines:
         if line.startswith(b"data:"):
             self._known = self.begun = True
             self._data.append(line[6:] if line[5:6] == b" " else line[5:])
+            self._pending += len(line)
         elif not line:
             if self._data or self._kind:
                 self._dispatch(found)
@@ -116,6 +121,7 @@ class Lines:
             kind = self._kind.decode("utf-8", "replace") if self._kind else "message"
             found.append(ServerEvent(data.decode("utf-8", "replace"), kind, whole))
         self._data = []
+        self._pending = 0
         self._kind = b""
 
 

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from modelhub.errors import DownloadFailed, ModelFileError
-from modelhub.kernels import transport
-from modelhub.kernels import settings
+from modelhub.kernels import settings, transport
 from modelhub.kernels.catalog.fetching.fetcher.part_file import PartFile, Source, check_disk
 from modelhub.kernels.catalog.fetching.unfinished import ABOUT, LOCK, remove, take
 from modelhub.kernels.catalog.importers.secrets import without_keys_in_addresses
