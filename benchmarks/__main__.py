@@ -20,7 +20,7 @@ FIGURES = (
     "python_cost", "single_stream", "batched", "whole_requests", "logprobs",
     "conversations", "gaps", "cancel", "neighbour", "busy_cell", "memory", "unload", "restart", "same_text",
     "catalogue",
-    "remote_first_token", "first_text", "many_streams",
+    "faults", "remote_first_token", "first_text", "many_streams",
 )  # fmt: skip
 
 

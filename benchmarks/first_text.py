@@ -37,7 +37,7 @@ def measure(options: Options) -> list[Row]:
             except NoPeer as missing:
                 rows.append(Row(f"the same, {name}", "", "skipped", None, str(missing)))
                 continue
-            address = {name: f"{provider.url}/v1" for name in ("OPENAI_API_BASE", "OPENAI_BASE_URL")}
+            address = dict.fromkeys(("OPENAI_API_BASE", "OPENAI_BASE_URL"), f"{provider.url}/v1")
             environment = {**address, "OPENAI_API_KEY": KEY, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
             with TimedKernel(options, load=False, python=python, environment=environment) as kernel:
                 kernel.timed(f"%load_ext {extension}")

@@ -1,10 +1,10 @@
 """A provider on the loopback that sends at a given pace: `python -m benchmarks.paced_provider`, until stdin ends.
 
 It is cheap, so that it takes little of what is measured: one process, one loop, bytes made beforehand. The model's name
-says what comes: `paced-RATE-COUNT` sends COUNT tokens, RATE of them a second, each in a write of its own, `at-once-COUNT`
-all of them in one; any other name is `paced-50-115`. A reply that is not to be streamed comes when its last token would
-have. `GET /sent` gives when the first token of each answer was due, oldest first, by the clock that `time.monotonic`
-reads in every process of a machine (https://docs.python.org/3/library/time.html#time.monotonic).
+says what comes: `paced-RATE-COUNT` sends COUNT tokens, RATE of them a second, each in a write of its own,
+`at-once-COUNT` all of them in one; any other name is `paced-50-115`. A reply that is not to be streamed comes when its
+last token would have. `GET /sent` gives when the first token of each answer was due, oldest first, by the clock that
+`time.monotonic` reads in every process of a machine (https://docs.python.org/3/library/time.html#time.monotonic).
 """
 
 from __future__ import annotations
@@ -18,7 +18,23 @@ import time
 import urllib.request
 from pathlib import Path
 
-WORDS = "zephyrs say it in short words, and now or then a longer one stands between them".split()
+WORDS = (
+    "zephyrs",
+    "say",
+    "it",
+    "in",
+    "short",
+    "words,",
+    "and",
+    "now",
+    "or",
+    "then",
+    "a",
+    "longer",
+    "one",
+    "between",
+    "them",
+)
 OTHERS = "paced-50-115"
 PHASES = 8  # streams do not tick together, as those of many users would not
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -164,7 +164,8 @@ class Hub(HubModels):
         response = Response(prepared.request, list(prepared.warnings))
         card = prepared.named.card
         resolved = {"model": card.name, "preset": prepared.named.preset}
-        facts = {"resolved": resolved, "settings": dict(prepared.settings)}
+        own = card.engine == "llamacpp"
+        facts = {"resolved": resolved, "settings": dict(prepared.settings), **({} if own else {"counts_tokens": False})}
         if prices := card.metadata.get("prices"):
             facts["prices"] = {**prices, "listed": card.metadata.get("listed", "")}
         response.feed(Started(facts))
@@ -214,7 +215,9 @@ class Hub(HubModels):
             self.conversations.adopt(prepared.conversation)
             prepared.conversation.add(prepared.place, turn)
         if isinstance(error, ProviderError):
-            error.partial = response
+            error.bare().partial = response
+            if response.partial().strip() and "--continue" not in str(error):
+                error.args = (f"{str(error).rstrip('.')}; what came is kept, and %chat --continue goes on with it",)
         response.settle(error, interrupted)
         self._used.add(prepared.named.card.name, response)
         writing = asyncio.create_task(record.end(response, response.to_dict(), error))

@@ -66,7 +66,7 @@ def cost_text(cost: Cost) -> str:
 class Sum:
     """What one model has used. Counts are None where nobody told any; costs are US dollars.
 
-    uncounted: requests whose tokens nobody told. unpriced: requests with tokens whose cost is not known. listed: the
+    uncounted: requests of which something came and whose tokens nobody told. unpriced: requests with tokens whose cost is not known. listed: the
     days of the lists whose prices were used. at_most: whether a cost is an upper bound.
     """
 
@@ -98,7 +98,7 @@ class Sum:
             if _number(count):
                 setattr(self, name, (getattr(self, name) or 0) + count)
         if not usage:
-            self.uncounted += 1
+            self.uncounted += response.error is None or not response.empty
             return
         cost = cost_of(usage, debug.get("prices") or {})
         if cost is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ if str(ROOT) not in sys.path:
 
 from modelhub.kernels.hub import Hub  # noqa: E402 - after the path
 from modelhub.kernels.providers import records  # noqa: E402
+from modelhub.kernels.secret import met  # noqa: E402
 from modelhub.kernels.store.conversations import Conversations  # noqa: E402
 from tests.kernel import Kernel  # noqa: E402
 
@@ -28,10 +29,31 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MODELHUB_HOME", str(folder))
     monkeypatch.setenv("MODELHUB_PLACES", "none")  # what other programs have on this machine is no part of a test
     monkeypatch.setenv("MODELHUB_PLUGINS", "off")  # nor the plugins that happen to be installed
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")  # nor its user's keyring
     monkeypatch.delenv("MODELHUB_STREAM", raising=False)
     for name in OF_PROVIDERS:  # nor keys and addresses of the machine's user
         monkeypatch.delenv(name, raising=False)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_key_is_left(home: Path) -> Iterator[None]:
+    """No file of a test's home but keys.json has a key that was held in this process."""
+    yield
+    for path in home.rglob("*"):
+        if path.name != "keys.json" and path.is_file() and path.stat().st_size < 8 << 20:
+            text = path.read_bytes().decode("latin-1")
+            assert not any(secret.is_in(text) for secret in met()), f"{path} has a key in it"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """A test that writes a key to the screen or to a log fails."""
+    report = yield
+    for where, text in report.sections if report.passed else ():
+        if any(secret.is_in(text) for secret in met()):
+            report.outcome, report.longrepr = "failed", f"a key was written: {where}"
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -104,4 +104,5 @@ def test_a_record_of_another_version_is_still_an_error() -> None:
     assert type(HubError.from_record({"type": "did_you_mean"})) is HubError
     error = HubError.from_record({"type": "ProviderError", "message": "no", "kind": "odd"})
     assert isinstance(error, ProviderError) and (error.kind, error.status) == ("server", None)
+    assert type(HubError.from_record({"type": "Strange", "message": "no", "kind": "quota"})) is ProviderError
     assert str(HubError.from_record(BadRequest("no", param="n").to_record())) == "no"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 
 from modelhub.errors import ProviderError, StreamTruncated
@@ -13,13 +13,14 @@ from modelhub.kernels import transport
 from modelhub.kernels.protocol.events import Ended, Event, Started, Warned
 from modelhub.kernels.protocol.raw import Raw
 from modelhub.kernels.providers.dialects.dialect import Call, Reader
-from modelhub.kernels.providers.failures import failure
+from modelhub.kernels.providers.failures import failure, request_id_in
 from modelhub.kernels.providers.key_auth import KeyAuth
 from modelhub.kernels.providers.outgoing import outgoing
 from modelhub.kernels.providers.rules import Target
 from modelhub.kernels.providers.stream.decoder import Decoder, body_decoder
 from modelhub.kernels.providers.stream.lines import LONGEST
 from modelhub.kernels.providers.stream.server_event import ServerEvent
+from modelhub.kernels.redaction import scrub
 
 LINGER = 0.25  # seconds; how long a server may take to close an answer whose end has come
 LONGEST_ERROR = 1 << 20  # bytes of an error's body that are read
@@ -32,8 +33,11 @@ class Exchange:
     raw: what went over the wire; None before the reply's head is there. warnings: of the key.
     """
 
-    def __init__(self, call: Call, target: Target, reader: Reader, key: KeyAuth) -> None:
-        """Nothing is sent."""
+    def __init__(
+        self, call: Call, target: Target, reader: Reader, key: KeyAuth, known: Callable[[], Iterable[str]] = tuple
+    ) -> None:
+        """Nothing is sent. known: gives the ids of the provider's list, for a model that is nearly one of them."""
+        self._known = known
         self._call, self._target, self._reader = call, target, reader
         self._outgoing = outgoing(call, target.provider, key)
         self._resources = contextlib.AsyncExitStack()
@@ -42,6 +46,7 @@ class Exchange:
         self._first: list[Event] = []
         self._over = False  # whether the end of the answer was seen
         self._ended: Ended | None = None
+        self._seen: Ended | None = None  # what the reader said of the end before the server closed
         self._failed: ProviderError | None = None
         self._sent = 0.0
         self._first_byte: float | None = None
@@ -56,11 +61,13 @@ class Exchange:
         self._reply = reply
         call, status = self._call, reply.status
         headers = {**self._outgoing.headers}
-        self.raw = Raw(call.method, call.url, headers, call.body, status, reply.headers)
+        said = {name: scrub(value) for name, value in reply.headers.items()}  # some servers repeat what they were sent
+        self.raw = Raw(call.method, call.url, headers, call.body, status, said)
         if not 200 <= status < 300:
             body = await reply.read(LONGEST_ERROR, cut=True)
             self.raw.add(body)
-            raise failure(status, reply.headers, body, provider, model=self._target.model)
+            known = self._known() if status == 404 else ()
+            raise failure(status, reply.headers, body, provider, model=self._target.model, known=known)
         longest = self._target.settings.get("line_mib")
         bytes_ = int(longest) << 20 if isinstance(longest, int) and longest > 0 else LONGEST
         self._decoder = body_decoder(reply.headers, bytes_, self.raw.add)
@@ -97,6 +104,7 @@ class Exchange:
         try:
             await self._next(found)
         except ProviderError as raised:
+            raised.request_id = raised.request_id or request_id_in(self._reply.headers if self._reply else {})
             self._failed = raised
         return found
 
@@ -115,6 +123,7 @@ class Exchange:
             self._read(self._decoder.feed(data), found)
             if self._decoder.begun:
                 self._reply.clock.began()
+                self._reply.clock.over = self._is_over
             if self._over:
                 await self._linger(found)
             return
@@ -175,8 +184,16 @@ class Exchange:
             )
         raise StreamTruncated(str(raised), provider=raised.provider)
 
+    def _is_over(self) -> bool:
+        """Whether the reader has seen the end, though the server has not closed."""
+        try:
+            self._seen = self._reader.end()
+        except ProviderError:
+            return False
+        return True
+
     def _end(self) -> Ended:
-        ended = self._reader.end()
+        ended = self._seen or self._reader.end()
         raw = self.raw
         assert raw is not None
         first = None if self._first_byte is None else self._first_byte - self._sent

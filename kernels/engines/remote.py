@@ -15,6 +15,7 @@ from modelhub.kernels.protocol.load_params import LoadParams
 from modelhub.kernels.protocol.request import ChatRequest
 from modelhub.kernels.providers.dialects import dialect
 from modelhub.kernels.providers.dialects.dialect import Call
+from modelhub.kernels.providers.provider import Provider
 from modelhub.kernels.providers.providers import Providers
 from modelhub.kernels.providers.rules import Target
 from modelhub.kernels.secret import Secret
@@ -98,13 +99,17 @@ class RemoteEngine:
     async def _send(self, call: Call, request: ChatRequest, target: Target) -> Exchange:
         """An exchange that has begun to answer. Raises ProviderError."""
         key = await self._providers.keys.aauth(target.provider, key=self._key)
-        exchange = Exchange(call, target, dialect(target.provider.dialect).reader(request, target), key)
+        reader = dialect(target.provider.dialect).reader(request, target)
+        exchange = Exchange(call, target, reader, key, known=lambda: self._listed(target.provider))
         try:
             await exchange.open()
         except BaseException:
             await exchange.close()
             raise
         return exchange
+
+    def _listed(self, provider: Provider) -> list[str]:
+        return [row.id for row in self._providers.lists.kept(provider).rows]
 
     async def score(self, text: str, window: int | None, stride: int | None, top: int) -> AsyncGenerator[Event]:
         """Raise BadRequest: no provider reads a text for its log probabilities."""

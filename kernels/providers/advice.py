@@ -41,7 +41,7 @@ def advice(
         case "not_found":
             near = did_you_mean(model, known)
             return f"%models refresh {name} reads its list of models anew" + (f".{near}" if near else "")
-        case "unsupported_param":
+        case "unsupported_param" if not (param or "").startswith("messages"):
             return f"leave {param} out" if param else "leave out what it does not take"
         case "context_length":
             return "make the prompt shorter, begin a new conversation, or ask for fewer tokens"

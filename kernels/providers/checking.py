@@ -5,9 +5,12 @@ from __future__ import annotations
 from modelhub.errors import BadRequest
 from modelhub.kernels.protocol import honesty
 from modelhub.kernels.protocol.request import ChatRequest, short
+from modelhub.kernels.providers.dialects.openai_fields import official
+from modelhub.kernels.providers.dialects.openai_messages import SAID
 from modelhub.kernels.providers.dialects.wire_fields import asked, in_range, stops
 from modelhub.kernels.providers.rules import Target
 
+MOST_STOPS = 4  # https://platform.openai.com/docs/api-reference/chat/create; others take more
 # What a model that reasons does not take, and the values that say nothing.
 SAMPLING = {
     "temperature": (1,), "top_p": (1,), "frequency_penalty": (0,), "presence_penalty": (0,), "logit_bias": (),
@@ -22,7 +25,8 @@ def check(request: ChatRequest, target: Target) -> list[str]:
     for name, value in asked(request).items():
         if target.rules[name].status == honesty.H:
             in_range(name, value, target)
-    stops(request, target)
+    if len(stops(request, target)) > MOST_STOPS and official(target.provider):
+        raise BadRequest(f"stop has {len(request.stop or '')} items: OpenAI takes at most {MOST_STOPS}", param="stop")
     warnings += _messages(request, target)
     if request.stream_options and request.stream_options.include_obfuscation and target.provider.name != "openai":
         warnings.append("include_obfuscation has no effect here: it is OpenAI's own")
@@ -31,10 +35,14 @@ def check(request: ChatRequest, target: Target) -> list[str]:
 
 def _messages(request: ChatRequest, target: Target) -> list[str]:
     """Warnings of what is left out of messages."""
+    warnings = []
     rule = target.rules.get("messages.name")
-    if rule is None or rule.status == honesty.H or all(m.name is None or m.role == "tool" for m in request.messages):
-        return []
-    return [f"the names of messages are left out: {rule.note or 'the provider does not take them'}"]
+    if rule is not None and rule.status != honesty.H and any(m.name and m.role != "tool" for m in request.messages):
+        warnings.append(f"the names of messages are left out: {rule.note or 'the provider does not take them'}")
+    earlier = [m.content for m in request.messages if m.role == "assistant" and isinstance(m.content, list)]
+    if target.provider.dialect in {"openai", "azure"} and any(p.type not in SAID for c in earlier for p in c):
+        warnings.append("pictures of earlier answers are left out: this wire takes them from the user only")
+    return warnings
 
 
 def _effort(request: ChatRequest, target: Target, whose: str) -> list[str]:

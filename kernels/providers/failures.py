@@ -89,6 +89,11 @@ def broken(text: str, provider: Provider) -> ProviderError:
     return _error(kind, None, {}, found, text, provider, "", ())
 
 
+def request_id_in(headers: Mapping[str, str]) -> str | None:
+    """The provider's name of an exchange, which its support asks for. headers: names in small letters."""
+    return next((name for h in REQUEST_IDS if (name := _a_name(headers.get(h)))), None)
+
+
 # -- inside ----------------------------------------------------------------------------------------------------------
 
 
@@ -133,14 +138,14 @@ def _error(
     counts = trusted(status, found.status)
     wait = retry_after(headers, found, counts)
     param = param_of(found) if kind in {"bad_request", "unsupported_param", "context_length"} else found.param
+    param = param and masked(param)
     loading = is_loading(kind, found)
     should = headers.get("x-should-retry", "").strip().lower()
     passing = should == "true" if should in {"true", "false"} else is_passing(kind, counts)
     ending = advice(kind, provider, status=counts, param=param, wait=wait, passing=passing, page=found.page,
                     loading=loading, about_model="model" in found.text.lower() or "deployment" in found.text.lower(),
                     model=model, known=known)  # fmt: skip
-    name = next((headers[h] for h in REQUEST_IDS if headers.get(h)), found.request_id)
-    request_id = name if name and len(name) <= 200 and name.isprintable() else None
+    request_id = request_id_in(headers) or _a_name(found.request_id)
     if kind == "server" and request_id:
         ending = f"{ending}; it calls the request {request_id}" if ending else f"it calls the request {request_id}"
     return _made(
@@ -151,7 +156,7 @@ def _error(
         retry_after=wait,
         retryable=passing,
         param=param,
-        code=LOADING if loading else next(iter(found.codes), None),
+        code=LOADING if loading else next(map(masked, found.codes), None),
         raw=raw,
         request_id=request_id,
     )
@@ -201,6 +206,10 @@ def _redirected(status: int, headers: Mapping[str, str], provider: Provider, raw
 def _shown(text: str, most: int) -> str:
     """Fit to be shown. Cut twice: what is masked must not depend on where a text of a megabyte ends."""
     return capped(masked(plain(text[: 8 * LONGEST])), most)
+
+
+def _a_name(value: str | None) -> str | None:
+    return masked(value) if value and len(value) <= 200 and value.isprintable() else None
 
 
 def _phrase(status: int | None) -> str:

@@ -100,6 +100,7 @@ _HINTS: tuple[tuple[str, frozenset[int | None], re.Pattern[str]], ...] = tuple(
         ("timeout", frozenset({None, 500, 502, 503}), r"timed? ?-?out|deadline exceeded"),
     )
 )  # fmt: skip
+_NO_KEY = re.compile(r"unregistered callers|reported as leaked")  # Google's, with PERMISSION_DENIED
 _LOADING = re.compile(r"loading model|(?:currently|still) loading|model is loading")
 
 
@@ -110,7 +111,7 @@ def kind_of(status: int | None, said: Said) -> str:
     kind = next((CODES[code] for code in said.codes if code in CODES), None)
     if kind in {"rate_limit", "quota"}:
         return _limit(kind, told, said, words)
-    if kind == "not_found" and told == 401:
+    if kind in {"permission", "not_found"} and told in {401, 403} and (told == 401 or _NO_KEY.search(words)):
         return "auth"
     if kind is not None:
         return kind

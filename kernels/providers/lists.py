@@ -122,7 +122,8 @@ class Lists:
                 kind = error.kind if isinstance(error, ProviderError) else "bad_request"
                 after = replace(before, problem=str(error), kind=kind, tried=time.time())
                 self.files.write(provider.name, after)
-                return replace(_told(provider, self.kept(provider), (), (), began), error=error)
+                shown = error.bare() if isinstance(error, ProviderError) else error
+                return replace(_told(provider, self.kept(provider), (), (), began), error=shown)
             after = _after(before, fetched.rows, fetched.notes, fetched.etag)
             self.files.write(provider.name, after)
             return replace(_told(provider, after, after.added, after.removed, began), first=before.listed is None)

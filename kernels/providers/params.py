@@ -37,16 +37,19 @@ _WRONG = tuple(
         rf"{_NAME}:? (?:must|should|can ?not|can only|may only|is required|has to|is out of|input should)",
     )
 )
+_HOLDERS = frozenset({None, "generation_config", "generationConfig"})  # Google's: the words say which field in it
 _PLAINLY = re.compile(r"unsupported|not supported|extra (?:inputs|fields)|not permitted", re.IGNORECASE)
 
 
 def unsupported(said: Said) -> str | None:
-    """The field that the provider says it does not take; None where it says no such thing."""
+    """The field that the provider says it does not take, "" where it does not name it; None: it says no such thing."""
     words = _line(said)
     if found := _field(_UNSUPPORTED, words):
-        return said.param if said.param and _is_field(said.param) else found
+        return found if said.param in _HOLDERS else said.param
     if "support tool use" in words.lower():
         return "tools"
+    if "requested parameters" in words.lower():  # OpenRouter, asked to go only to who takes them all
+        return said.param or ""
     return said.param if said.param and _is_field(said.param) and _PLAINLY.search(words) else None
 
 

@@ -19,9 +19,10 @@ NEVER = frozenset({"auth", "permission", "not_found", "bad_request", "unsupporte
 class Policy:
     """How often and how long; times are seconds.
 
-    tries: requests in all. first, longest: what the back-off begins with and grows to, doubling. most_wait: the longest
-    wait a provider may ask for; a longer one is told at once. budget: from the first try's beginning to the last one's.
-    loading_every, loading_budget: how often a server that is still loading its model is asked, and for how long.
+    tries: requests in all; with 1 nothing is ever sent again. first, longest: what the back-off begins with and grows
+    to, doubling. most_wait: the longest wait a provider may ask for; a longer one is told at once. budget: from the
+    first try's beginning to the last one's. loading_every, loading_budget: how often a server that is still loading
+    its model is asked, and for how long.
     """
 
     tries: int = 3
@@ -50,7 +51,9 @@ def again(
     an event of the answer has been told, after which nothing is sent again: text would come twice. draw: a number in
     [0, 1). The back-off has full jitter; what the provider asks for (`retry_after`) comes before it.
     """
-    if told or not isinstance(error, ProviderError) or not error.retryable or error.kind in NEVER:
+    if told or policy.tries < 2 or not isinstance(error, ProviderError):
+        return None
+    if not error.retryable or error.kind in NEVER:
         return None
     asked = error.retry_after or 0.0
     if asked > policy.most_wait:

@@ -63,6 +63,8 @@ async def _asked(provider: Provider, keys: Keys, model: str) -> HubError | None:
     call = Call("POST", f"{provider.base_url}/chat/completions", {"model": model, "messages": []})
     try:
         reply = await send(call, provider, keys, {})
+    except ProviderError as raised:
+        return raised.bare()
     except HubError as raised:
         return raised
     if reply.status in {200, 400, 422}:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import http.cookiejar
 import importlib.metadata
 import logging
 import ssl
@@ -80,6 +81,7 @@ def _client(verify: ssl.SSLContext, direct: bool) -> httpx.AsyncClient:
         timeout=None,  # the clocks are ours: see `clock`
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=A_POOL, keepalive_expiry=KEPT_ALIVE),
     )
+    client.cookies.jar.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))  # none is taken, none is sent
     for transport in [client._transport, *client._mounts.values()]:
         if isinstance(transport, httpx.AsyncHTTPTransport):
             # httpx has no argument for it; without it all is right and hundreds of streams are slow.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from modelhub.errors import ProviderError
@@ -12,8 +12,15 @@ from modelhub.kernels.transport.outgoing import Outgoing
 T = TypeVar("T")
 
 
+GRACE = 3.0  # seconds; how long an answer whose end was seen may be silent before it is taken for whole
+
+
 class Clock:
-    """Watches one answer: `first` runs until it begins, `idle` between its pieces."""
+    """Watches one answer: `first` runs until it begins, `idle` between its pieces.
+
+    over: asked after three seconds of silence whether the answer has ended all the same, as where a server says why it
+    stopped and never closes; then nothing more is waited for.
+    """
 
     def __init__(self, outgoing: Outgoing) -> None:
         """Begin to wait for the answer to begin. On a running loop."""
@@ -23,6 +30,7 @@ class Clock:
         self._since = self._loop.time()
         self._waiting: asyncio.Task[object] | None = None
         self._expired = False
+        self.over: Callable[[], bool] = lambda: False
         self._timer = self._loop.call_later(outgoing.first, self._look)
 
     def piece(self) -> None:
@@ -36,7 +44,7 @@ class Clock:
             self._which, self._seconds = "idle", self._outgoing.idle
             self._since = self._loop.time()
             self._timer.cancel()
-            self._timer = self._loop.call_later(self._seconds, self._look)
+            self._timer = self._loop.call_later(min(self._seconds, GRACE), self._look)
 
     def stop(self) -> None:
         """The answer has ended."""
@@ -47,7 +55,7 @@ class Clock:
         self._waiting = asyncio.current_task()
         assert self._waiting is not None
         if self._expired:
-            self._look()
+            self._waiting.cancel()
         try:
             return await what
         except asyncio.CancelledError:
@@ -59,10 +67,13 @@ class Clock:
 
     def _look(self) -> None:
         """Is it too late? Looks again when it may be: pieces do not set a timer each."""
-        left = self._since + self._seconds - self._loop.time()
-        if left > 0:
-            self._timer = self._loop.call_later(left, self._look)
-            return
+        silent = self._loop.time() - self._since
+        if silent < self._seconds:
+            in_answer = self._which == "idle"
+            if not (in_answer and silent >= GRACE and self.over()):
+                soon = in_answer and silent < GRACE < self._seconds
+                self._timer = self._loop.call_later((GRACE if soon else self._seconds) - silent, self._look)
+                return
         self._expired = True
         if self._waiting is not None:
             self._waiting.cancel()

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 # What a terminal would act on and not show: controls, marks that change the direction of text, half characters. Names
 # and what servers say stand in messages.
@@ -65,9 +65,9 @@ class HubError(Exception):
     @staticmethod
     def from_record(record: Mapping[str, Any]) -> HubError:
         """The error that `to_record` gave; what a record of another version has and this one does not is left out."""
-        kind = globals().get(record.get("type", ""), HubError)
+        kind = globals().get(record.get("type", ""))
         if not (isinstance(kind, type) and issubclass(kind, HubError)):
-            kind = HubError
+            kind = ProviderError if "kind" in record else HubError
         known = {fact: record[fact] for fact in getattr(kind, "FACTS", ()) if fact in record}
         if known.get("kind", "server") not in ProviderError.KINDS:
             known["kind"] = "server"
@@ -190,6 +190,15 @@ class ProviderError(HubError):
     def to_record(self) -> dict[str, Any]:
         """See `HubError.to_record`."""
         return {**super().to_record(), **{fact: getattr(self, fact) for fact in self.FACTS}}
+
+    def bare(self) -> Self:
+        """Itself without the frames it came through and the errors behind it.
+
+        Their locals hold what was sent and what came, and some servers repeat the key they were sent. What shows locals
+        beside a traceback (rich, debuggers, services that collect errors) would show it.
+        """
+        self.__traceback__ = self.__cause__ = self.__context__ = None
+        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return HubError.from_record, (self.to_record(),)

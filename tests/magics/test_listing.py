@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from modelhub.errors import BadRequest, EngineMissing
+from modelhub.errors import BadRequest
 from modelhub.kernels import settings
 from modelhub.kernels.catalog.states import State
 from modelhub.kernels.hub import Hub
@@ -59,10 +59,10 @@ def test_show_tells_where_each_default_comes_from(models: Path) -> None:
 
 
 def test_fields_of_a_remote_model_are_not_known(models: Path) -> None:
-    """`show --params` of a model that nothing here asks says so, and does not give the local engine's table."""
+    """`show --params` of a model whose provider is not there says so, and does not give the local engine's table."""
     (models / "far.json").write_text(json.dumps({"id": "far", "source_url": "https://example.com/v1", "engine": "api"}))
     assert run("show far")
-    with pytest.raises(EngineMissing, match="remote providers are not asked yet"):
+    with pytest.raises(BadRequest, match=r"provider add example\.com --base-url https://example\.com/v1"):
         run("show far --params")
 
 

@@ -74,6 +74,14 @@ TABLE = (
         "unsupported_param", param="top_k"),
     Row("openai wrong value", 400, openai("Invalid 'n': integer below minimum value.", "invalid_request_error",
         "integer_below_min_value", "n"), "bad_request", says="below minimum", param="n"),
+    Row("openai role", 400, openai("Unsupported value: 'messages[0].role' does not support 'developer' with this "
+        "model.", "invalid_request_error", "unsupported_value", "messages[0].role"), "unsupported_param",
+        param="messages[0].role"),
+    Row("openai max", 400, openai("max_tokens is too large: 20000. This model supports at most 4096 completion tokens.",
+        "invalid_request_error", "invalid_value", "max_tokens"), "bad_request", param="max_tokens"),
+    Row("openai picture", 400, openai("This model does not support image input."), "bad_request"),
+    Row("openai json", 400, openai("'messages' must contain the word 'json' in some form", None, None, "messages"),
+        "bad_request", param="messages"),
     Row("openai content", 400, openai("Invalid prompt: your prompt was flagged as potentially violating our usage "
         "policy.", "invalid_request_error", "invalid_prompt"), "content_filter"),
     Row("openai 500", 500, openai("The server had an error while processing your request.", "server_error"), "server",
@@ -141,6 +149,10 @@ TABLE = (
     Row("gemini by openai's path", 429, [openai(f"{QUOTA} Please retry in 1m4.5s.", None, 429)], "rate_limit", True,
         wait=64.5),
     Row("gemini busy", 503, google(503, "UNAVAILABLE", "The model is overloaded."), "overloaded", True),
+    Row("gemini no key", 403, google(403, "PERMISSION_DENIED", "Method doesn't allow unregistered callers."), "auth"),
+    Row("gemini permission", 403, google(403, "PERMISSION_DENIED", "no"), "permission"),
+    Row("gemini model", 404, google(404, "NOT_FOUND", "models/x is not found for API version v1beta, or is not "
+        "supported for generateContent."), "not_found", says="%models refresh corp"),
     Row("gemini place", 400, google(400, "FAILED_PRECONDITION", "User location is not supported for the API use."),
         "bad_request"),
     Row("gemini deadline", 504, google(504, "DEADLINE_EXCEEDED", "x"), "timeout", True),
@@ -156,6 +168,8 @@ TABLE = (
     Row("openrouter tools", 404, {"error": {"code": 404, "message": "No endpoints found that support tool use."}},
         "unsupported_param", param="tools"),
     Row("openrouter in a 502", 502, {"error": {"code": 429, "message": "Provider returned error"}}, "rate_limit", True),
+    Row("openrouter parameters", 404, {"error": {"code": 404, "message": "No endpoints found that can handle the "
+        "requested parameters."}}, "unsupported_param", says="leave out what it does not take"),
     Row("xai key", 400, {"code": "Client specified an invalid argument", "error": "Incorrect API key provided: xa***."},
         "auth", says="Incorrect API key"),
     Row("xai credits", 403, {"code": "The caller does not have permission", "error": "Your team has used all available "
@@ -181,6 +195,13 @@ TABLE = (
         "quota"),
     Row("cohere trial, minute", 429, {"message": "You are using a Trial key, which is limited to 10 API calls / "
         "minute."}, "rate_limit", True),
+    Row("nim model", 404, {"status": 404, "title": "Not Found", "detail": "Function 'x': Not found for account"},
+        "not_found"),
+    Row("azure rate, in words", 429, {"error": {"code": "429", "message": "Requests have exceeded token rate limit of "
+        "your current AIServices S0 pricing tier. Please retry after 26 seconds."}}, "rate_limit", True, wait=26),
+    Row("anthropic limit", 400, anthropic("invalid_request_error", "input length and `max_tokens` exceed context "
+        "limit: 190000 + 20000 > 200000, decrease input length or `max_tokens` and try again"), "context_length"),
+    Row("go", 404, b"404 page not found", "not_found", says="look at its address"),
     Row("nim", 402, {"type": "about:blank", "status": 402, "title": "Payment Required", "detail": "Cloud credits "
         "expired"}, "quota", says="Cloud credits expired"),
     Row("hf loading", 503, {"error": "Model x is currently loading", "estimated_time": 20.0}, "overloaded", True,

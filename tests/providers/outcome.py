@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelhub.errors import HubError
 from modelhub.kernels.response import Response
 
 Json = dict[str, Any]

@@ -306,6 +306,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     (ADAPTIVE, {"response_format": {"type": "json_schema"}}, "response_format", "'json_schema': {'name'"),
     (ADAPTIVE, {"reasoning_effort": "low", "temperature": 0.5}, "temperature", "leave one out"),
     (ADAPTIVE, {"reasoning_effort": "low", "top_k": 5}, "top_k", "leave one out"),
+    (ADAPTIVE, {"reasoning_effort": "low", "top_p": 0.9}, "top_p", "leave it out"),
     (ADAPTIVE, {"reasoning_effort": "low", "tools": [TIDE], "tool_choice": "required"}, "tool_choice", "'auto' or"),
     (BUDGETED, {"reasoning_effort": "low", "max_tokens": 1000}, "max_tokens", "no room to think"),
     (ADAPTIVE, {"tool_choice": "required"}, "tool_choice", "needs tools"),
@@ -321,6 +322,7 @@ def test_what_is_refused(model: str, fields: dict[str, Any], param: str, words: 
     with pytest.raises(BadRequest, match=words) as raised:
         body("anthropic", model=model, **fields)
     assert raised.value.param == param
+    assert raised.value.to_dict()["error"]["code"] in {None, "unsupported_value", "unsupported_parameter"}
 
 
 @pytest.mark.parametrize(
@@ -334,10 +336,12 @@ def test_what_is_refused(model: str, fields: dict[str, Any], param: str, words: 
         (part("image_url", url="data:image/png;base64,AAA"), "no base64"),
         (part("file", file_id="file-1"), "needs file_data"),
         (part("file", file_data="data:application/zip;base64,UEs="), "PDF"),
+        ({"role": "assistant", "content": [PICTURE]}, "an answer of Anthropic takes no pictures"),
         ({"role": "tool", "content": "6 m"}, "needs tool_call_id"),
         ({"role": "function", "name": "f", "content": "6 m"}, "use 'tool'"),
         ({"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}}, "use tool_calls"),
         (called("{"), "no JSON"),
+        (called('{"x": NaN}'), "no JSON"),
         (called("[1]"), "JSON object"),
         ({"role": "assistant", "tool_calls": [{"id": "t"}]}, "function with a name"),
     ],
@@ -370,3 +374,12 @@ def test_the_user_is_sent_where_the_provider_says_so() -> None:
     assert built.body is not None
     assert built.body["metadata"] == {"user_id": "u1"}
     assert (built.url, dict(built.headers)) == ("https://gate.example/v1/messages", {})
+
+
+def test_going_on_with_its_own_words() -> None:
+    """A model is given the beginning of its answer where that works: not while it thinks, nor with newer ones."""
+    begun = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "kelp"}]
+    with pytest.raises(BadRequest, match="reasoning_effort='none'"):
+        body("anthropic", *begun, model=BUDGETED, reasoning_effort="low")
+    able = [bool(target("anthropic", model).settings.get("prefill")) for model in (OLD, BUDGETED, ADAPTIVE, NEWEST)]
+    assert able == [True, True, False, False]

@@ -330,12 +330,15 @@ def test_max_tokens_given_unasked_is_told() -> None:
     assert "max_tokens" not in told("anthropic", sse(START, ends(), STOP), asked=asked)[1].details
 
 
-def test_pictures_detail_is_told_of() -> None:
-    """The detail of a picture, which the API cannot say, is no silent loss."""
+def test_what_messages_say_in_vain_is_told_of() -> None:
+    """The detail of a picture and the name of a message, which the API cannot say, are no silent loss."""
     picture = {"type": "image_url", "image_url": {"url": "https://x.org/a.png", "detail": "high"}}
-    asked = request({"role": "user", "content": [picture]})
+    asked = request({"role": "user", "content": [picture], "name": "ann"})
     events, _ = told("anthropic", sse(START, ends(), STOP), asked=asked)
-    assert events == [Warned("the detail of a picture has no effect here: only OpenAI's API knows it")]
+    assert events == [
+        Warned("the detail of a picture has no effect here: only OpenAI's API knows it"),
+        Warned("the name of a message has no effect here: this provider's messages have none"),
+    ]
 
 
 def test_lists() -> None:

@@ -41,11 +41,11 @@ def test_what_a_deployment_is() -> None:
     many = Providers()
     many.add("work", base_url=HOST, dialect="azure")
     many.add("said", base_url=HOST, dialect="azure", settings={"base_model": {"dep": "gpt-5"}})
-    many.add("all", base_url=HOST, dialect="azure", settings={"base_model": "o3-mini"})
+    many.add("named", base_url=HOST, dialect="azure", settings={"base_model": "o3-mini"})
     made = call("work", request(max_tokens=5, temperature=0.5), "dep").body
     assert made is not None
     assert (made["max_tokens"], made["temperature"], made["model"]) == (5, 0.5, "dep")
-    for name in ("said", "all"):
+    for name in ("said", "named"):
         made = call(name, request(max_tokens=5), "dep").body
         assert made is not None
         assert made["max_completion_tokens"] == 5
@@ -56,7 +56,7 @@ def test_what_a_deployment_is() -> None:
 def test_a_stream() -> None:
     """The first chunk has no id and no choice, a filter's chunk no delta; none of it is text, and nothing is lost."""
     results = {"hate": {"filtered": False, "severity": "safe"}}
-    events = [
+    events: list[dict[str, Any]] = [
         {"id": "", "model": "", "choices": [], "prompt_filter_results": [{"prompt_index": 0}]},
         {"id": "c2", "model": "m", "choices": [{"index": 0, "delta": {"content": "kelp"}, "finish_reason": None}]},
         {"id": "c2", "model": "m", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},

@@ -181,7 +181,7 @@ def streamed() -> bytes:
     """The same as a stream."""
     text = event("content-delta", 1, content={"text": "kelp drifts"})
     return sse(
-        START, *PLAN, *THOUGHTS, {**text, "logprobs": WHOLE["logprobs"][0]}, *calls(0, "t1", '{"port": ', '"Brest"}'),  # type: ignore[index]  # a list
+        START, *PLAN, *THOUGHTS, {**text, "logprobs": WHOLE["logprobs"][0]}, *calls(0, "t1", '{"port": ', '"Brest"}'),
         event("citation-start", 0, citations=CITED),
         {"type": "message-end", "delta": {"finish_reason": "TOOL_CALL", "usage": WHOLE["usage"]}},
     )  # fmt: skip
@@ -203,7 +203,7 @@ def test_what_came_goes_back() -> None:
         {
             "role": "assistant",
             "content": [{"type": "thinking", "thinking": "weigh it"}, {"type": "text", "text": "kelp drifts"}],
-            "tool_calls": WHOLE["message"]["tool_calls"],  # type: ignore[index]  # a dict
+            "tool_calls": WHOLE["message"]["tool_calls"],
             "tool_plan": "I will look.",
         },
         {"role": "tool", "tool_call_id": "t1", "content": "6 m"},

@@ -41,8 +41,8 @@ FORMS = {
     "plain": "System: be brief\n\nUser: hi\n\nAssistant: hello\n\nUser: and now?\n\nAssistant:",
     "raw": "be briefhihelloand now?",
     "chatml": (
-        "<|im_start|>system\nbe brief<|im_end|>\n<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nhello<|im_end|>\n"
-        "<|im_start|>user\nand now?<|im_end|>\n<|im_start|>assistant\n"
+        "<|im_start|>system\nbe brief<|im_end|>\n<|im_start|>user\nhi<|im_end|>\n"
+        "<|im_start|>assistant\nhello<|im_end|>\n<|im_start|>user\nand now?<|im_end|>\n<|im_start|>assistant\n"
     ),
 }
 
@@ -83,7 +83,7 @@ def test_pictures_are_refused(old: str) -> None:
 def test_a_stream(old: str) -> None:
     """Text and log probabilities in the older shape."""
     said = {"tokens": [" a"], "token_logprobs": [-0.5], "top_logprobs": [{" a": -0.5, " b": -1.5}], "text_offset": [0]}
-    events = [
+    events: list[dict[str, Any]] = [
         {"choices": [{"index": 0, "text": " a", "logprobs": said, "finish_reason": None}]},
         {"choices": [{"index": 0, "text": " kelp", "logprobs": None, "finish_reason": None}]},
         {"choices": [{"index": 0, "text": "", "finish_reason": "length"}], "usage": {"prompt_tokens": 2}},

@@ -24,6 +24,8 @@ ERRORS: dict[str, tuple[Any, str, int | None, bool, str]] = {
                  "server", 500, True, "boom"),
     "vllm old, bad": ({"object": "error", "message": "boom", "type": "BadRequestError", "code": 400},
                       "bad_request", 400, False, "boom"),
+    "bad, without a status": ({"error": {"message": "odd", "type": "invalid_request_error"}},
+                              "bad_request", None, False, "Corp sent an error: odd"),
     "flat": ({"error": "llama runner process has terminated"}, "server", None, True, "runner process"),
     "openrouter beside choices": ({"id": "x", "choices": [{"index": 0, "delta": {"content": ""},
                                    "finish_reason": "error"}], "error": {"code": 502, "message": "Provider gone"}},

@@ -84,6 +84,14 @@ def test_an_unknown_model_is_told_with_the_list_to_read_anew(ask: Any) -> None:
     assert len(asked.server.requests) == 1
 
 
+def test_an_unknown_model_is_told_with_the_names_next_to_it(ask: Any) -> None:
+    """The list that was read before is looked at for what was meant."""
+    rows = Reply(b'{"data":[{"id":"gpt-x2"},{"id":"claude"}]}', 200, JSON)
+    asked = ask(lambda request: rows if request.method == "GET" else error(404, "model not found"))
+    asked.hub.providers.models("corp", refresh=True)
+    assert str(asked.failed()).endswith("%models refresh corp reads its list of models anew. Did you mean 'gpt-x2'?")
+
+
 def test_a_rate_limit_is_waited_for(ask: Any) -> None:
     """A 429 is asked again after the wait; the answer comes as if nothing had been."""
     asked = ask([error(429, "slower", {"retry-after-ms": "5"}), Reply(said("kelp ", "drifts") + DONE, headers=SSE)],
@@ -115,7 +123,7 @@ def test_an_overloaded_provider_is_asked_three_times(ask: Any) -> None:
 def test_a_server_that_loads_its_model_is_waited_for(ask: Any) -> None:
     """llama.cpp's 503 is polled; the answer comes when the model is there."""
     loading = error(503, "Loading model", code=503, type="unavailable_error")
-    asked = ask([loading, loading, Reply(said("kelp") + DONE, headers=SSE)])
+    asked = ask([loading, loading, Reply(said("kelp") + DONE, headers=SSE)], tries=2)
     assert asked.response().text() == "kelp" and len(asked.server.requests) == 3
 
 
@@ -151,12 +159,12 @@ def test_a_gateways_page_is_shown_as_its_title(ask: Any) -> None:
 def test_an_error_in_the_stream_keeps_what_came(ask: Any) -> None:
     """The error has its own kind, `.partial` is the response with the text so far, and nothing is sent again."""
     broken = said("kelp ") + b'data: {"error":{"message":"Overloaded","type":"overloaded_error"}}\n\n'
-    asked = ask(Reply(broken, headers=SSE), tries=3)
+    asked = ask(Reply(broken, headers={**SSE, "x-request-id": "r2"}), tries=3)
     response = asked.response()
     with pytest.raises(ProviderError) as caught:
         response.text()
     assert caught.value.kind == "overloaded" and caught.value.partial is response
-    assert (response.partial(), len(asked.server.requests)) == ("kelp ", 1)
+    assert (response.partial(), len(asked.server.requests), caught.value.request_id) == ("kelp ", 1, "r2")
 
 
 def test_an_error_survives_the_log(ask: Any) -> None:

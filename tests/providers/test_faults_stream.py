@@ -221,7 +221,7 @@ def test_the_last_event_needs_no_end(own_hub: Hub, missing: int) -> None:
 
 
 def test_a_line_of_megabytes_is_a_line(own_hub: Hub) -> None:
-    """24: a line of 1.3 MB is read, in small pieces, too; one beyond the limit is an error that says how to raise it."""
+    """24: a line of 1.3 MB is read, in small pieces, too; one beyond the limit is an error that says what to do."""
     text = "kelp " * 260_000
     assert text_of(own_hub, Reply(said(text), bytes_per_write=1000)) == text
     _response, error = ask(own_hub, said(text), settings={"line_mib": 1})

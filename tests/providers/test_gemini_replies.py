@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from modelhub.errors import ProviderError, StreamTruncated
-from modelhub.kernels.protocol.events import Called, Delta, Event, Kept, Pictured, Reasoned, Warned
+from modelhub.kernels.protocol.events import Called, Delta, Event, Kept, Pictured, Reasoned, Started, Warned
 from modelhub.kernels.providers.dialects import dialect
+from modelhub.kernels.providers.stream.server_event import ServerEvent
 from tests.providers.talk import CALL, JSON, PIXEL, TIDE, again, answer, request, sse, target, told
 
 INF = float("inf")
@@ -67,9 +68,11 @@ def test_parts(what: str, parts: list[dict[str, Any]], found: list[Event]) -> No
 FINISHES = [
     ("STOP", "stop"), ("MAX_TOKENS", "length"), ("SAFETY", "content_filter"), ("RECITATION", "content_filter"),
     ("BLOCKLIST", "content_filter"), ("PROHIBITED_CONTENT", "content_filter"), ("SPII", "content_filter"),
-    ("IMAGE_SAFETY", "content_filter"), ("MALFORMED_FUNCTION_CALL", "error"), ("UNEXPECTED_TOOL_CALL", "error"),
-    ("MISSING_THOUGHT_SIGNATURE", "error"), ("OTHER", "error"), ("FINISH_REASON_UNSPECIFIED", None),
-    ("OF_TOMORROW", None),
+    ("IMAGE_SAFETY", "content_filter"), ("LANGUAGE", "content_filter"), ("ESCALATION", "content_filter"),
+    ("IMAGE_PROHIBITED_CONTENT", "content_filter"), ("IMAGE_RECITATION", "content_filter"),
+    ("MALFORMED_FUNCTION_CALL", "error"), ("UNEXPECTED_TOOL_CALL", "error"), ("TOO_MANY_TOOL_CALLS", "error"),
+    ("MISSING_THOUGHT_SIGNATURE", "error"), ("MALFORMED_RESPONSE", "error"), ("OTHER", "error"), ("NO_IMAGE", "error"),
+    ("IMAGE_OTHER", "error"), ("FINISH_REASON_UNSPECIFIED", None), ("OF_TOMORROW", None),
 ]  # fmt: skip
 
 
@@ -78,6 +81,22 @@ def test_finishes(reason: str, finish: str | None) -> None:
     """Every finish reason becomes OpenAI's, "error" or None, and is kept; the first one counts."""
     _, ended = told("gemini", sse(chunk({"text": "kelp"}), chunk(finish=reason), END))
     assert (ended.finish, ended.natives) == ((finish,), (reason,))
+
+
+def test_what_is_known_of_a_reply_is_told_once() -> None:
+    """Its id and its model are told with the first event that has them, its counts whenever they change."""
+    asked = request()
+    reader = dialect("gemini").reader(asked, target("gemini"))
+    events = [
+        chunk({"text": "a"}),
+        {**chunk({"text": "b"}), "modelVersion": "m", "usageMetadata": {"promptTokenCount": 3}},
+    ]
+    found = [told_ for event in [*events, events[1], END] for told_ in reader.event(ServerEvent(json.dumps(event)))]
+    assert [event.details for event in found if isinstance(event, Started)] == [
+        {"said": {"id": "r1"}},
+        {"said": {"model": "m"}},
+        {"usage": {"prompt_tokens": 3}},
+    ]
 
 
 def test_an_answer_that_calls_ends_with_tool_calls() -> None:

@@ -230,8 +230,8 @@ def test_pages_that_lead_in_a_circle_end(providers: Providers) -> None:
 
 HOSTILE = [
     "good-1", "", 3, None, "../../etc/passwd", "a/../b", "<script>alert(1)</script>", "a b", "a\nb", "\x1b[31mred",
-    "x" * 300, "a\u202eb", {"id": None}, {"name": "by-name"}, "ft:gpt-x:acme::a1", "accounts/f/models/m", "q@q4_k_m", "@cf/meta/x",
-    "gemma3:4b", "good-1",
+    "x" * 300, "a\u202eb", {"id": None}, {"name": "by-name"}, "ft:gpt-x:acme::a1", "accounts/f/models/m", "q@q4_k_m",
+    "@cf/meta/x", "gemma3:4b", "good-1",
 ]  # fmt: skip
 
 

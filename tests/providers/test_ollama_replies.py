@@ -48,6 +48,7 @@ LINES: list[tuple[str, list[dict[str, Any]], list[Event]]] = [
         [Pictured(0, f"data:image/png;base64,{PIXEL}"), Pictured(0, "data:image/jpeg;base64,/9j/AA==")],
     ),
     ("lines of tomorrow", [{"aurora": 1}, line("kelp", hum="x")], [Delta(0, "kelp", 0)]),
+    ("what is of no known type", [line(images=3, thinking=[], tool_calls="x"), line("kelp")], [Delta(0, "kelp", 0)]),
 ]  # fmt: skip
 
 

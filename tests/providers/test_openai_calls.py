@@ -65,6 +65,7 @@ FIELDS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("openrouter", {"max_completion_tokens": 7}, {"max_tokens": 7}),
     ("corp", {"temperature": 0, "top_p": 0.5, "n": 2}, {"temperature": 0, "top_p": 0.5, "n": 2}),
     ("corp", {"stop": "END", "seed": 3}, {"stop": "END", "seed": 3}),
+    ("corp", {"stop": ["a", "b", "c", "d", "e"]}, {"stop": ["a", "b", "c", "d", "e"]}),
     ("corp", {"frequency_penalty": 1, "presence_penalty": -1}, {"frequency_penalty": 1, "presence_penalty": -1}),
     ("corp", {"logit_bias": {"5": -100}}, {"logit_bias": {5: -100}}),
     ("corp", {"logprobs": True, "top_logprobs": 3}, {"logprobs": True, "top_logprobs": 3}),
@@ -91,7 +92,9 @@ FIELDS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
               "prompt_cache_options": {"ttl": "1h"}},
      {"safety_identifier": "s", "prompt_cache_key": "k", "prompt_cache_retention": "24h",
       "prompt_cache_options": {"ttl": "1h"}}),
-    ("corp", {"modalities": ["text"]}, {}),
+    ("groq", {"modalities": ["text"]}, {}),
+    ("openai", {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}},
+     {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}}),
     ("groq", {"n": 1, "logprobs": False}, {}),
     ("vllm", {"top_k": 40, "min_p": 0.1, "repeat_penalty": 1.1, "chat_template_kwargs": {"enable_thinking": False}},
      {"top_k": 40, "min_p": 0.1, "repetition_penalty": 1.1, "chat_template_kwargs": {"enable_thinking": False}}),
@@ -120,8 +123,10 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("corp", {"top_k": 40}, "top_k", "extra_body={\"top_k\": N}"),
     ("corp", {"grammar": "root ::= 'a'"}, "grammar", "extra_body"),
     ("corp", {"suppress": ["x"]}, "suppress", "logit_bias"),
-    ("corp", {"audio": {"voice": "a"}}, "audio", "text only"),
-    ("corp", {"stop": ["a", "b", "c", "d", "e"]}, "stop", "at most 4"),
+    ("groq", {"audio": {"voice": "a"}}, "audio", "answers in text"),
+    ("together", {"modalities": ["text", "audio"]}, "modalities", "answers in text"),
+    ("openai", {"stop": ["a", "b", "c", "d", "e"]}, "stop", "at most 4"),
+    ("groq", {"stop": ["a", "b", "c", "d", "e"]}, "stop", "at most 4"),
     ("groq", {"logprobs": True}, "logprobs", "Groq gives none"),
     ("groq", {"logit_bias": {"1": 1}}, "logit_bias", "Groq takes none"),
     ("groq", {"n": 2}, "n", "one answer"),
@@ -182,6 +187,14 @@ def test_parts(corp: str) -> None:
         messages("groq", sound)
     with pytest.raises(BadRequest, match="DeepSeek takes text only"):
         messages("deepseek", picture)
+
+
+def test_pictures_of_earlier_answers(corp: str) -> None:
+    """An assistant's message has no pictures on this wire: they are left out, and a warning tells so."""
+    answer = {"role": "assistant", "content": [{"type": "text", "text": "a kelp"}, PICTURE]}
+    assert messages(corp, "draw", answer, "again")[1] == {"role": "assistant", "content": "a kelp"}
+    (warning,) = Providers().check(request("draw", answer, "again"), target(corp))
+    assert warning.startswith("pictures of earlier answers are left out")
 
 
 def test_one_text_part_is_text(corp: str) -> None:

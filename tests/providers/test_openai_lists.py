@@ -38,8 +38,7 @@ SHAPES: dict[str, tuple[Any, list[str]]] = {
     "data null, models there": ({"data": None, "models": [{"id": "a"}]}, ["a"]),
     "one id twice": ({"data": [{"id": "a"}, {"id": "a"}, {"id": "b"}]}, ["a", "b"]),
     "bad rows": ({"data": [None, 5, [], {}, {"id": None}, {"id": ""}, {"id": " "}, {"id": 7}, {"id": "a"}]}, ["a"]),
-    "hostile ids": ({"data": [{"id": "a\nb"}, {"id": "\x1b[31m"}, {"id": "x" * 600}, {"id": "a\u202eb"}, {"id": "../a"}]},
-                    ["../a"]),
+    "hostile ids": ([{"id": i} for i in ("a\nb", "\x1b[31m", "x" * 600, "a\u202eb", "../a")], ["../a"]),
 }  # fmt: skip
 
 
@@ -50,7 +49,7 @@ def test_shapes(name: str) -> None:
     assert ids(body) == expected
 
 
-@pytest.mark.parametrize("body", [{}, {"detail": []}, "x", 5, None, {"data": {"id": "a"}, "x": 1} and {"x": 1}])
+@pytest.mark.parametrize("body", [{}, {"detail": []}, "x", 5, None])
 def test_no_list(body: Any) -> None:
     """What is no list is not read as an empty one."""
     with pytest.raises(ValueError, match="list"):
@@ -135,7 +134,10 @@ def test_lengths_and_hosts() -> None:
     """The length of the context under the names that servers have for it; the most that a host offers."""
     for name in ("context_length", "max_context_length", "context_window", "max_model_len"):
         assert rows([{"id": "a", name: 4096}])[0].context_length == 4096
-    hosts = [{"provider": "x", "context_length": 8192, "supports_tools": True}, {"provider": "y", "context_length": 4096}]
+    hosts = [
+        {"provider": "x", "context_length": 8192, "supports_tools": True},
+        {"provider": "y", "context_length": 4096},
+    ]
     (row,) = rows({"data": [{"id": "a", "providers": hosts}]}, "hf")
     assert (row.context_length, row.capabilities) == (8192, ("tools",))
     assert rows([{"id": "a", "active": False}], "groq")[0].retired

@@ -62,6 +62,9 @@ DISORDERS: dict[str, tuple[list[list[Any]], list[tuple[str, str, str]]]] = {
          [piece(BREST[3:], id=None, index=0)], [piece(CORK, "tide", id="c2", index=1)]], TWO),
     "the id comes late": (
         [[piece("", "tide", index=0)], [piece(BREST, index=0, id="c1")], [piece(CORK, "tide", id="c2", index=1)]], TWO),
+    "a new id before there are arguments": (
+        [[piece("", "tide", id="c1", index=0)], [piece("", "tide", id="c2", index=0)], [piece(CORK, index=0)]],
+        [("c1", "tide", ""), TWO[1]]),
     "no ids, names tell": (
         [[piece(BREST, "tide", index=0)], [piece(CORK, "wind", index=0)]], [("", "tide", BREST), ("", "wind", CORK)]),
     "no ids, one name, whole arguments": (
@@ -94,10 +97,10 @@ def test_disorders(name: str) -> None:
 
 def test_a_whole_message() -> None:
     """In a message each entry is a call of its own, also where all have one index and no ids."""
-    message = {"content": None, "tool_calls": [piece(BREST, "tide", index=0), piece(BREST, "tide", index=0)]}
+    message = {"content": None, "tool_calls": [piece("", "tide", index=0), piece("", "tide", index=0)]}
     reply = json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}).encode()
     made = answered("openai", reply, JSON)
-    assert [c["function"]["arguments"] for c in made.tool_calls] == [BREST, BREST]
+    assert [c["function"]["name"] for c in made.tool_calls] == ["tide", "tide"]
     assert made.message()["content"] is None
 
 

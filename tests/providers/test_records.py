@@ -18,8 +18,8 @@ from tests.providers.replay import Reply, Request, serve
 
 ALL = {
     "openai", "azure", "anthropic", "gemini", "groq", "openrouter", "mistral", "cohere", "nvidia", "martian",
-    "together", "deepseek", "fireworks", "xai", "perplexity", "hf", "ollama", "lmstudio", "llamacpp", "vllm", "sglang", "localai",
-    "jan",
+    "together", "deepseek", "fireworks", "xai", "perplexity", "hf", "ollama", "lmstudio", "llamacpp", "vllm", "sglang",
+    "localai", "jan",
 }  # fmt: skip
 LOCAL = {"ollama", "lmstudio", "llamacpp", "vllm", "sglang", "localai", "jan"}
 JSON = {"content-type": "application/json"}

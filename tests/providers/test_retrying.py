@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,6 +77,7 @@ def test_a_server_that_loads_its_model_is_asked_for_ten_minutes() -> None:
         assert again(loading, 300, 599.5, draw=least) is None
     assert again(failure(503, {}, b'{"error":"Model x is currently loading","estimated_time":20}', CORP), 9, 0.0) == 20
     assert again(failure(503, {}, b"", CORP), 4, 0.0) is None
+    assert again(loading, 1, 0.0, policy=replace(POLICY, tries=1)) is None
 
 
 @given(st.integers(1, 10), st.floats(0, 200), st.none() | st.floats(0, 100), st.floats(0, 1, exclude_max=True))

@@ -40,9 +40,10 @@ def cut(body: bytes, places: list[int]) -> list[bytes]:
 
 
 LINES = st.sampled_from([
-    b"data: a", b"data:b", b"data:  c", b"data", b"data:", b": comment", b":", b"event: x", b"event", b"id: 1", b"retry: 5",
-    b"foo: bar", b"", b"", b"", b'data: {"a": "\xf0\x9f\x8c\x8a"}', b"data: \xff\xf0\x9f", b"\xef\xbb\xbf", b"data: [DONE]",
-    b'{"a": 1}', b'error: {"code": 500}', b"[DONE]", b" data: x", b"{", b"[1]", b"<p>", b"\x00", "data: \u2028\x85".encode(),
+    b"data: a", b"data:b", b"data:  c", b"data", b"data:", b": comment", b":", b"event: x", b"event", b"id: 1",
+    b"retry: 5", b"foo: bar", b"", b"", b"", b'data: {"a": "\xf0\x9f\x8c\x8a"}', b"data: \xff\xf0\x9f", b"\xef\xbb\xbf",
+    b"data: [DONE]", b'{"a": 1}', b'error: {"code": 500}', b"[DONE]", b" data: x", b"{", b"[1]", b"<p>", b"\x00",
+    "data: \u2028\x85".encode(),
 ])  # fmt: skip
 ENDS = st.sampled_from([b"\n", b"\n", b"\n", b"\r\n", b"\r"])
 BODIES = st.lists(st.tuples(LINES, ENDS), max_size=20).map(lambda rows: b"".join(a + b for a, b in rows))
@@ -75,8 +76,8 @@ def test_every_sample_reads_the_same_by_the_byte(case: Case) -> None:
 
 
 PLAIN = st.sampled_from([
-    b"data: a", b"data:b", b"data:  c", b": comment", b":", b"event: x", b"id: 1", b"retry: 5", b"foo: bar", b"foo", b"",
-    b"", b"", 'data: {"a": "\U0001f30a"}'.encode(), b"data: [DONE]", "data: \u2028\x85\x0b".encode(),
+    b"data: a", b"data:b", b"data:  c", b": comment", b":", b"event: x", b"id: 1", b"retry: 5", b"foo: bar", b"foo",
+    b"", b"", b"", 'data: {"a": "\U0001f30a"}'.encode(), b"data: [DONE]", "data: \u2028\x85\x0b".encode(),
 ])  # fmt: skip
 
 

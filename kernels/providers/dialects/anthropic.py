@@ -2,7 +2,7 @@
 
 Facts: https://docs.anthropic.com/en/api/messages and the types of Anthropic's Python SDK 2.12. What changes with the
 models is in dated_rules.toml, as settings: `thinking` is `adaptive` (the default), `budget` or `none`;
-`thinking_display` goes with adaptive thinking; `anthropic_version`.
+`thinking_display` goes with adaptive thinking; `prefill`, see `continuing`; `anthropic_version`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from modelhub.errors import BadRequest
-from modelhub.kernels.protocol.honesty import H, X
+from modelhub.kernels.protocol.honesty import H, N, X
 from modelhub.kernels.protocol.request import ChatRequest, Message
 from modelhub.kernels.providers.dialects.anthropic_reader import AnthropicReader
 from modelhub.kernels.providers.dialects.dialect import Call, Listed, Page, Reader
-from modelhub.kernels.providers.dialects.wire_content import Media, pieces, unread
+from modelhub.kernels.providers.dialects.wire_content import Media, pieces, text_only, unread
 from modelhub.kernels.providers.dialects.wire_fields import most_tokens, plain, put, stops, table, with_extra
 from modelhub.kernels.providers.dialects.wire_list import joined, page_call, page_rows, second, whole
 from modelhub.kernels.providers.dialects.wire_tools import (
@@ -35,11 +35,12 @@ MOST = 4096  # tokens of an answer where neither the request nor the model's car
 BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 24576, "max": 32768}
 LEVELS = {"minimal": "low"}  # of those that take a word; all others are called as we call them
 
+_CACHE = "Claude keeps what it is told to: extra_body={'cache_control': {'type': 'ephemeral'}}"
 RULES = table(
     "Claude has nothing like it",
     {"image_url": "data: URLs and addresses of https", "file": "PDF and plain text"},
     temperature=FieldRule(H, "0 to 1, default 1; not while it thinks, nor with the newest models", low=0, high=1),
-    top_p=FieldRule(H, "0 to 1; not with the newest models", low=0, high=1),
+    top_p=FieldRule(H, "0 to 1, while it thinks from 0.95; not with the newest models", low=0, high=1),
     top_k=FieldRule(H, "not while it thinks, nor with the newest models", wire="top_k"),
     max_completion_tokens=FieldRule(H, "thinking counts; default: the most of the model where known, else 4096"),
     max_tokens=FieldRule(H, "the older name of max_completion_tokens, which wins"),
@@ -59,7 +60,11 @@ RULES = table(
     reasoning_effort=FieldRule(H, "adaptive thinking of this effort, or a budget with older models; none: no thinking"),
     service_tier=FieldRule(H, "auto; default never takes priority capacity; others are OpenAI's own"),
     verbosity=FieldRule(X, "say it in the prompt, as in 'answer briefly'"),
+    prompt_cache_key=FieldRule(N, _CACHE),
+    prompt_cache_options=FieldRule(N, _CACHE),
+    prompt_cache_retention=FieldRule(N, _CACHE),
     chat_template_kwargs=FieldRule(X, "the provider's template is not public"),
+    n_probs=FieldRule(X, "Claude gives no log probabilities; ask a local model for them"),
 )
 SPOKEN = frozenset({
     "max_tokens", "max_completion_tokens", "stop", "tools", "tool_choice", "parallel_tool_calls", "response_format",
@@ -150,15 +155,13 @@ def _short(blocks: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
 def _said(message: Message, number: int, whose: str) -> list[dict[str, Any]]:
     """The blocks of an answer: what was kept of it as it came, its text, its calls."""
     kept = [b for b in message.reasoning_details or () if _ours(b)]
-    content = _blocks(pieces(message, number), whose, number)
+    text = text_only(pieces(message, number), f"an answer of {whose}", number)
     before = "".join(str(b["text"]) for b in kept if b["type"] == "text")
-    if before:
-        text = "".join(str(b.get("text", "")) for b in content)
-        if all(b["type"] == "text" for b in content) and text.startswith(before):
-            rest = text[len(before) :]
-            content = [{"type": "text", "text": rest}] if rest else []
-        else:  # its text was changed: what was signed still goes back, ahead of it
-            kept = [b for b in kept if b["type"] != "text"]
+    if text.startswith(before):
+        text = text[len(before) :]
+    else:  # it was changed: what was signed still goes back, ahead of it
+        kept = [b for b in kept if b["type"] != "text"]
+    content = [{"type": "text", "text": text}] if text else []
     calls = [
         {"type": "tool_use", "id": call.ident, "name": call.name, "input": object_of(call, number)}
         for call in calls_of(message, number)
@@ -280,14 +283,15 @@ def _thinking(body: dict[str, Any], request: ChatRequest, target: Target) -> Non
                 param=name,
             )
         body.pop(name, None)
-    if part_of_choice(body) in {"any", "tool"}:
+    if body.get("top_p", 1) < 0.95:
+        raise BadRequest("while Claude thinks, top_p is 0.95 to 1; leave it out", param="top_p")
+    if body.get("tool_choice", {}).get("type") in {"any", "tool"}:
         raise BadRequest("while Claude thinks, tool_choice is 'auto' or 'none'", param="tool_choice")
-
-
-def part_of_choice(body: Mapping[str, Any]) -> str | None:
-    """The type of a body's tool_choice."""
-    choice = body.get("tool_choice")
-    return choice.get("type") if isinstance(choice, dict) else None
+    if request.messages[-1].role == "assistant":
+        raise BadRequest(
+            "while Claude thinks, it cannot go on with a last message of the assistant's: say reasoning_effort='none'",
+            param="reasoning_effort",
+        )
 
 
 def _tier(body: dict[str, Any], request: ChatRequest, target: Target) -> None:

@@ -83,7 +83,8 @@ class AnthropicReader:
             case "message_start":
                 message = part_of(body, "message")
                 self._count(message)
-                return self._told.first(id=message.get("id"), model=message.get("model"))
+                said = self._told.first(id=message.get("id"), model=message.get("model"))
+                return [*said, *self._told.counted(self._usage_so_far())]
             case "content_block_start":
                 return self._begin(index, part_of(body, "content_block"))
             case "content_block_delta":
@@ -92,7 +93,7 @@ class AnthropicReader:
                 return self._close(index)
             case "message_delta":
                 self._count(body)
-                return self._stop(part_of(body, "delta"))
+                return [*self._told.counted(self._usage_so_far()), *self._stop(part_of(body, "delta"))]
             case "message_stop":
                 self._done = True
                 return self._told.rest()

@@ -22,7 +22,7 @@ from modelhub.kernels.providers.rules import FieldRule, Target
 _CHAT = "this server completes texts and knows no chats"
 _NO_CHAT = dict.fromkeys(
     ("tools", "parallel_tool_calls", "functions", "reasoning_effort", "verbosity", "web_search_options", "moderation",
-     "response_format", "messages.image_url", "messages.input_audio", "messages.file"),
+     "response_format", "modalities", "audio", "messages.image_url", "messages.input_audio", "messages.file"),
     FieldRule(X, _CHAT),
 ) | dict.fromkeys(("tool_choice", "function_call"), FieldRule(X, _CHAT, ("none", "auto")))  # fmt: skip
 _NAMES = {"system": "System", "developer": "System", "user": "User", "assistant": "Assistant", "tool": "Result",

@@ -115,7 +115,9 @@ class GeminiReader:
 
     def _read(self, body: dict[str, Any]) -> list[Event]:
         found = self._told.first(id=body.get("responseId"), model=body.get("modelVersion"))
-        self._usage |= {n: v for n, v in part_of(body, "usageMetadata").items() if v is not None}
+        if counts := part_of(body, "usageMetadata"):
+            self._usage |= {name: value for name, value in counts.items() if value is not None}
+            found += self._told.counted(self._counted())
         self._feedback |= part_of(body, "promptFeedback")
         for row in rows_in(body.get("candidates")):
             index = counted(row.get("index")) or 0

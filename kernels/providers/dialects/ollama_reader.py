@@ -73,7 +73,9 @@ class OllamaReader:
         entries = entries_of(body.get("logprobs"), text_in(message.get("content")))
         self._entries += len(entries)
         found += self._told.text(0, message.get("content"), entries)
-        found += [Pictured(0, _picture(data)) for data in message.get("images") or () if isinstance(data, str) and data]
+        images = message.get("images")
+        for data in images if isinstance(images, list) else ():
+            found += [Pictured(0, _picture(data))] if text_in(data) else []
         for call in rows_in(message.get("tool_calls")):
             found.append(self._call(call))
         if body.get("done") is True:

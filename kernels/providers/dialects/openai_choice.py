@@ -19,7 +19,7 @@ class ChoiceReader:
 
     __slots__ = (
         "_asked", "_blocks", "_calls", "_data", "_index", "_refusal", "_tags", "_text", "_thought", "_unread",
-        "entries", "finish", "finished", "length", "native", "refusal_entries",
+        "annotations", "entries", "finish", "finished", "length", "native", "refusal_entries",
     )  # fmt: skip
 
     def __init__(self, index: int, think_tags: str, asked: bool) -> None:
@@ -38,6 +38,7 @@ class ChoiceReader:
         self._data = [0, 0]  # bytes of the text, and of the text that entries stand for
         self.length = 0  # characters of the text
         self.entries = 0  # log probabilities
+        self.annotations: list[dict[str, Any]] = []  # what a search found: citations and where they stand in the text
         self.refusal_entries: list[dict[str, Any]] = []
         self.finished = False
         self.finish: str | None = None
@@ -169,6 +170,9 @@ class ChoiceReader:
         refusal = delta.get("refusal")
         if refusal:
             self._refuse(refusal, found)
+        notes = delta.get("annotations")
+        if isinstance(notes, list):
+            self.annotations += [note for note in notes if isinstance(note, dict)]
         images = delta.get("images")
         if images:
             self._pictures(images, found)

@@ -53,7 +53,7 @@ RULES: dict[str, FieldRule] = {
     "max_completion_tokens": FieldRule(H, "from 1; thoughts count, too"),
     "max_tokens": FieldRule(H, "the older name of max_completion_tokens, which wins"),
     "n": FieldRule(H, "1 to 128"),
-    "stop": FieldRule(H, "up to 4 texts", most=4),
+    "stop": FieldRule(H, "texts; OpenAI takes up to 4"),
     "seed": FieldRule(H, "as far as the provider keeps its promise"),
     "frequency_penalty": FieldRule(H, "-2 to 2"),
     "presence_penalty": FieldRule(H, "-2 to 2"),
@@ -76,8 +76,8 @@ RULES: dict[str, FieldRule] = {
     "prompt_cache_options": FieldRule(H),
     "prompt_cache_retention": FieldRule(H),
     "service_tier": FieldRule(H),
-    "modalities": FieldRule(X, "modelhub takes text only; sound in an answer would be lost", (["text"],)),
-    "audio": FieldRule(X, "modelhub takes text only; sound in an answer would be lost"),
+    "modalities": FieldRule(H, "sound of an answer is in response.raw alone"),
+    "audio": FieldRule(H, "sound of an answer is in response.raw alone"),
     "prediction": FieldRule(H),
     "reasoning_effort": FieldRule(H),
     "verbosity": FieldRule(H),
@@ -99,7 +99,7 @@ _SPOKEN = {
 def official(provider: Provider) -> bool:
     """Whether it is OpenAI itself that answers, and not one of all those who speak as it does."""
     host = provider.origin.partition("://")[2].rpartition(":")[0]
-    return (provider.name == "openai" and provider.source == "packaged") or host.endswith(".openai.com")
+    return provider.name == "openai" or host.endswith(".openai.com")
 
 
 def fields_of(request: ChatRequest, target: Target, spoken: Collection[str] = ()) -> dict[str, Any]:

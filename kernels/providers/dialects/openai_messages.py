@@ -24,6 +24,9 @@ from modelhub.kernels.providers.rules import Target
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
+SAID = {"text", "refusal"}  # the parts that an assistant's message may have; `checking` tells of others
+
+
 def messages_of(request: ChatRequest, target: Target) -> list[dict[str, Any]]:
     """The messages of a request, as data."""
     older: list[str] = []  # ids made for calls of `function_call`, whose results have none
@@ -73,7 +76,7 @@ def _content(message: Message, target: Target, own: bool) -> Any:
     content = message.content
     if not isinstance(content, list):
         return content
-    parts = [_part(part, own) for part in content]
+    parts = [_part(part, own) for part in content if message.role != "assistant" or part.type in SAID]
     texts = [part["text"] for part in parts if part["type"] == "text"]
     if len(texts) == len(parts) and (len(parts) < 2 or target.settings.get("joined")):
         return "".join(texts)

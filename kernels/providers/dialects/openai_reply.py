@@ -21,6 +21,7 @@ MOST_CHOICES = 128  # as OpenAI's `n`
 # What a reply says of itself: the first that is not empty counts, as Azure begins with empty ones.
 SAID = ("id", "model", "created", "system_fingerprint", "service_tier")
 _PLAIN = {*SAID, "object", "choices", "usage", "obfuscation", "type"}
+_CITED = ("citations", "search_results")  # Perplexity's
 _NOTHING: dict[str, Any] = {}
 
 
@@ -82,7 +83,10 @@ class OpenAIReader:
         if self._said:
             details["said"] = self._said
         if self._more:
-            details["reply"] = self._more
+            details["extra"] = self._more  # "reply" is the exchange's own
+            details |= {name: self._more.pop(name) for name in _CITED if name in self._more}
+        if notes := [note for s in all_ if s is not None for note in s.annotations]:
+            details["annotations"] = notes
         refused = [e for s in all_ if s is not None for e in s.refusal_entries]
         if refused:
             details["refusal_logprobs"] = refused
@@ -107,6 +111,8 @@ class OpenAIReader:
             for position, choice in enumerate(choices):
                 if choice.__class__ is dict:
                     self._choice(choice, position, body, found)
+        if self._failed is not None and all(isinstance(told, Started) for told in found):
+            raise self._failed  # else what stands beside it is told first
         return found
 
     def _choice(self, choice: dict[str, Any], position: int, body: dict[str, Any], found: list[Event]) -> None:
@@ -126,6 +132,8 @@ class OpenAIReader:
             state.delta(choice, _NOTHING, found)
         if choice.get("usage"):
             self._usage = usage_in({"choices": [choice]}) or self._usage
+        if choice.get("error"):  # OpenRouter: of the host that served it
+            self._failed = failure_in({"error": choice["error"]}, self._provider)
         if choice.get("finish_reason"):
             state.ends(choice, found)
             self._around(body, found)
@@ -144,11 +152,14 @@ class OpenAIReader:
 
     def _around(self, body: Mapping[str, Any], found: list[Event]) -> None:
         """Read what a chunk says of the reply. Of what comes more than once, the last counts."""
-        new = {n: body[n] for n in SAID if n not in self._said and body.get(n) not in (None, "", 0)}
+        new = {n: v for n in SAID if n not in self._said and isinstance(v := body.get(n), str | int | float) and v}
         if new:
             self._said |= new
             self._named = "id" in self._said and "model" in self._said
             found.append(Started({"said": dict(self._said)}))
+        groq = body.get("x_groq")
+        if isinstance(groq, dict) and groq.get("error"):
+            self._failed = failure_in({"error": groq["error"]}, self._provider)
         for name, value in body.items():
             if name not in _PLAIN and value not in (None, "", [], {}) and name != "error":
                 self._more[name] = value
@@ -175,12 +186,9 @@ class OpenAIReader:
             raise error or wire_reply.strange(
                 f"an event that is no object: {event.data[:80]!a}", self._provider, event.data
             )
-        if error is not None:
-            if not body.get("choices"):
-                raise error
-            self._failed = error
-            if not any(told for told in self._read(body) if not isinstance(told, Started)):
-                raise error
+        if error is not None and not body.get("choices"):
+            raise error
+        self._failed = error
 
     def _rest(self, found: list[Event]) -> None:
         for state in self._states.values():

@@ -24,8 +24,12 @@ HERE: dict[str, FieldRule] = {
     "x_modelhub.debug": FieldRule(N, "response.debug is always there"),
     "functions": FieldRule(X, "it is OpenAI's older name; use tools"),
     "function_call": FieldRule(X, "it is OpenAI's older name; use tool_choice", ("none", "auto")),
+    "x_modelhub.continue_final_message": FieldRule(X, "%chat --continue goes on with an answer"),
     "x_modelhub.cutstrings": FieldRule(X, "change response.text() with re.sub"),
     "x_modelhub.trimstrings": FieldRule(X, "change response.text() with str.strip"),
+    "x_modelhub.n_probs": FieldRule(X, "use logprobs and top_logprobs"),
+    "x_modelhub.post_sampling_probs": FieldRule(X, "use logprobs"),
+    "x_modelhub.prompt_logprobs": FieldRule(X, "a provider gives none; ask a local model"),
     "moderation": FieldRule(X, "it is OpenAI's own"),
     "web_search_options": FieldRule(X, "it is OpenAI's own; a provider's own search is asked for by extra_body"),
     "audio": FieldRule(X, "only text is asked for", ()),
@@ -51,6 +55,7 @@ def table(rest: str, parts: Mapping[str, str], **own: FieldRule) -> dict[str, Fi
     """
     named = {(name if name in LOCAL else f"x_modelhub.{name}"): rule for name, rule in own.items()}
     rules = {field: named.get(field) or HERE.get(field) or FieldRule(X, rest) for field in LOCAL}
+    rules["messages.name"] = FieldRule(N, "this provider's messages have no names")
     return rules | {f"messages.{p}": FieldRule(H, parts[p]) if p in parts else FieldRule(X) for p in PARTS}
 
 

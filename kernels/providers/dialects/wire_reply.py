@@ -15,7 +15,6 @@ from modelhub.kernels.providers.provider import Provider
 from modelhub.kernels.providers.stream.parsed import parsed
 from modelhub.kernels.providers.stream.server_event import ServerEvent
 
-
 DONE = "[DONE]"  # ends OpenAI's streams, and those of others that gateways made alike
 
 
@@ -29,6 +28,7 @@ class Told:
         self._provider = provider
         self._entries = False  # whether any came
         self._said: dict[str, Any] = {}
+        self._usage: dict[str, Any] = {}
         self._halves: dict[tuple[type, int], Halves] = {}
 
     def first(self, **said: Any) -> list[Event]:
@@ -38,6 +38,13 @@ class Told:
         new = {n: v for n, v in said.items() if isinstance(v, str) and v and self._said.get(n) != v}
         self._said |= new
         return [*found, Started({"said": new})] if new else found
+
+    def counted(self, usage: dict[str, Any]) -> list[Event]:
+        """What is counted so far, where it is new: an answer that breaks off has it, too."""
+        if usage == self._usage:
+            return []
+        self._usage = usage
+        return [Started({"usage": usage})]
 
     def text(self, index: int, text: Any, entries: tuple[dict[str, Any], ...] = ()) -> list[Event]:
         """New text of a choice, with the log probabilities of its tokens."""

@@ -86,7 +86,7 @@ def calls_of(message: Message, number: int) -> Iterator[ToolCall]:
         arguments = function.get("arguments")
         if isinstance(arguments, str):
             try:
-                arguments = json.loads(arguments) if arguments.strip() else {}
+                arguments = json.loads(arguments, parse_constant=_no_number) if arguments.strip() else {}
             except ValueError:
                 raise BadRequest(
                     f"messages.{number}: the arguments of {short(function['name'])} are no JSON: {short(arguments)}",
@@ -101,6 +101,11 @@ def calls_of(message: Message, number: int) -> Iterator[ToolCall]:
             arguments,
             dict(extra) if isinstance(extra, dict) else {},
         )
+
+
+def _no_number(name: str) -> None:
+    """NaN and Infinity, which servers write and JSON does not know."""
+    raise ValueError(name)
 
 
 def object_of(call: ToolCall, number: int) -> dict[str, Any]:

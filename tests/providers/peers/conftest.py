@@ -20,6 +20,6 @@ def peer(request: pytest.FixtureRequest) -> Iterator[Peer]:
 @pytest.fixture
 def asked(hub: Hub, peer: Peer) -> Iterator[Hub]:
     """The hub, with the peer as its provider `peer`."""
-    hub.providers.add("peer", base_url=f"{peer.url}/v1", dialect="openai")
+    hub.providers.add("peer", base_url=f"{peer.url}/v1", dialect="llamacpp")
     yield hub
     hub.providers.remove("peer")

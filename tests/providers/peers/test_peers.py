@@ -19,12 +19,11 @@ def tokens(entries: list[dict[str, Any]]) -> list[str]:
     return [entry["token"] for entry in entries]
 
 
-@pytest.mark.parametrize("stream", [True, False])
-def test_the_answer_is_the_local_engines(asked: Hub, peer: Peer, stream: bool) -> None:
-    """Text, finish reason and tokens of the prompt are those of the local engine, streamed and whole."""
+def test_the_answer_is_the_local_engines(asked: Hub, peer: Peer) -> None:
+    """Text, finish reason and tokens of the prompt are those of the local engine."""
     for question in (QUESTION, "What is the opposite of hot?", "Write a poem."):
         ours = asked.chat(question, **GREEDY)
-        theirs = asked.chat(question, model="peer/tiny-chat", stream=stream, **GREEDY)
+        theirs = asked.chat(question, model="peer/tiny-chat", **GREEDY)
         assert theirs.text() == ours.text()
         assert theirs.finish_reason == ours.finish_reason
         if theirs.usage():  # llama_cpp.server leaves it out of streams, and nothing stands in for it
@@ -35,12 +34,11 @@ def test_the_answer_is_the_local_engines(asked: Hub, peer: Peer, stream: bool) -
             assert peer.name == "llama_cpp.server"
 
 
-@pytest.mark.parametrize("stream", [True, False])
-def test_the_probabilities_are_the_local_engines(asked: Hub, peer: Peer, stream: bool) -> None:
+def test_the_probabilities_are_the_local_engines(asked: Hub, peer: Peer) -> None:
     """Every token has its probability and its alternatives, the same as the local engine's."""
     more = {**GREEDY, "logprobs": True, "top_logprobs": 3}
     ours = asked.chat(QUESTION, **more).logprobs
-    theirs = asked.chat(QUESTION, model="peer/tiny-chat", stream=stream, **more).logprobs
+    theirs = asked.chat(QUESTION, model="peer/tiny-chat", **more).logprobs
     if peer.name == "xllamacpp" and len(theirs) == len(ours) + END:
         theirs = theirs[:-END]
     assert tokens(theirs) == tokens(ours)
@@ -59,6 +57,8 @@ def test_what_is_asked_is_heard(asked: Hub, peer: Peer) -> None:
         {"stop": ["Paris"]},
         {"logit_bias": {"341": -100}},
         {"system": "Answer in one word."},
+        {"repeat_penalty": 1.5},
+        {"min_p": 0.5, "temperature": 0.001, "repeat_penalty": 1.0},
     ):
         options: dict[str, Any] = {**GREEDY, **more}
         ours = asked.chat(QUESTION, **options)
@@ -101,25 +101,25 @@ def test_the_list(asked: Hub) -> None:
 
 
 def test_a_prompt_that_is_too_long(asked: Hub, peer: Peer) -> None:
-    """It is an error of a kind of its own, with the server's numbers, and asking again is no use."""
-    with pytest.raises(ProviderError) as raised:
-        asked.chat("word " * 2000, model="peer/tiny-chat", stream=False, **GREEDY).text()
-    error = raised.value
-    assert (error.kind, error.status, error.provider, error.retryable) == ("context_length", 400, "peer", False)
-    assert str(CONTEXT) in str(error)
+    """It is an error, never an empty answer, although llama_cpp.server then ends its stream without a word.
 
-
-def test_a_prompt_that_is_too_long_for_a_stream(asked: Hub, peer: Peer) -> None:
-    """llama_cpp.server ends a stream that it cannot begin without a word, with status 200: no empty answer of ours."""
+    llama.cpp's own server says what is wrong: that is of a kind of its own, and asking again is no use.
+    """
     with pytest.raises(ProviderError) as raised:
         asked.chat("word " * 2000, model="peer/tiny-chat", **GREEDY).text()
-    assert raised.value.kind == "context_length" if peer.name == "xllamacpp" else "truncated"
+    error = raised.value
+    assert error.provider == "peer"
+    if peer.name == "llama_cpp.server":
+        assert error.kind == "truncated"
+    else:
+        assert (error.kind, error.status, error.retryable) == ("context_length", 400, False)
+        assert str(CONTEXT) in str(error)
 
 
 def test_a_server_that_is_gone(asked: Hub) -> None:
     """Nobody there is an error of a kind of its own that says where."""
     with Peer("xllamacpp") as gone:
-        asked.providers.add("gone", base_url=f"{gone.url}/v1", dialect="openai")
+        asked.providers.add("gone", base_url=f"{gone.url}/v1", dialect="llamacpp")
     try:
         with pytest.raises(ProviderError) as raised:
             asked.chat(QUESTION, model="gone/tiny-chat", **GREEDY).text()
