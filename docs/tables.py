@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from modelhub.errors import ProviderError
 from modelhub.kernels.catalog.importers.registry import BUILT_IN, OTHER
 from modelhub.kernels.catalog.states import FOLLOWING, State
 from modelhub.kernels.plugins.hooks import NAMES, Hooks
@@ -14,6 +15,11 @@ from modelhub.kernels.protocol.honesty import LOCAL
 from modelhub.kernels.protocol.load_params import LOAD_NAMES, RULES
 from modelhub.kernels.protocol.plan import DEFAULTS
 from modelhub.kernels.protocol.request import ChatRequest, Extension
+from modelhub.kernels.providers import records
+from modelhub.kernels.providers.dialects import NAMES as DIALECTS
+from modelhub.kernels.providers.dialects import dialect
+from modelhub.kernels.providers.retrying import NEVER
+from modelhub.kernels.providers.rules import FieldRule
 from modelhub.magics.models import VERBS
 from modelhub.magics.models.loading import LOAD
 
@@ -43,6 +49,25 @@ SAMPLERS: tuple[tuple[str, tuple[str, ...]], ...] = (
 NOT_OF_A_SAMPLER = {"post_sampling_probs", "prompt_logprobs", "cache_prompt", "chat_template_kwargs"}
 DRAWN = "drawn, and reported"  # what a seed is where none is given
 
+KINDS = {
+    "auth": "the key is missing, wrong or has run out",
+    "permission": "the key may not do this, or not from here",
+    "not_found": "there is no such model, or no such address",
+    "bad_request": "the request is wrong",
+    "unsupported_param": "the model does not take a field, which `.param` names",
+    "context_length": "the prompt is too long for the model",
+    "content_filter": "the provider would not read the prompt, or not write the answer",
+    "rate_limit": "too many requests, or too many tokens, for now",
+    "quota": "what was paid for is used up",
+    "overloaded": "the server has too much to do, or is loading the model",
+    "server": "the server failed",
+    "timeout": "one of the clocks ran out",
+    "connection": "no connection, or it was lost before the answer began",
+    "truncated": "the answer broke off",
+    "protocol": "what came is no answer: a login page, half a JSON, another format",
+    "too_large": "the request, or the reply, is larger than one side takes",
+}
+
 
 def tables() -> dict[str, dict[str, str]]:
     """The tables of each page by their names, as Markdown."""
@@ -50,6 +75,12 @@ def tables() -> dict[str, dict[str, str]]:
         "engine.md": {"samplers": _samplers(), "fields": _fields(), "load parameters": _load()},
         "catalogue.md": {"verbs": _verbs(), "states": _states(), "importers": _importers()},
         "plugins.md": {"hooks": _hooks()},
+        "providers.md": {
+            "providers": _providers(),
+            "dialects": _dialects(),
+            "rules": _dated_rules(),
+            "kinds": _kinds(),
+        },
     }
 
 
@@ -138,6 +169,73 @@ def _hooks() -> str:
         ("hook", "what it calls `register` with"),
         ((f"`{name}`", " ".join((getattr(Hooks, name).__doc__ or "").split())) for name in NAMES),
     )
+
+
+def _providers() -> str:
+    rows = []
+    for provider in records.packaged().values():
+        links = provider.links
+        title = f"[{provider.shown}]({links['docs']})" if "docs" in links else provider.shown
+        keys = ", ".join(f"`{name}`" for name in provider.key_env) or "–"
+        rows.append((f"`{provider.name}`", title, f"`{provider.base_url}`" if provider.base_url else "yours",
+                     provider.dialect, keys if provider.needs_key else f"none needed; {keys}"))  # fmt: skip
+    return _table(("`-m NAME/…`", "", "address", "dialect", "key variables"), rows)
+
+
+def _dialects() -> str:
+    """Fields a provider may take, by dialect; those that none of them takes are told below the table."""
+    names = [name for name in DIALECTS if dialect(name).rules != dialect("openai").rules or name == "openai"]
+    tables_ = {name: dialect(name).rules for name in names}
+    shown, none = [], []
+    for field in dialect("openai").rules:
+        rules = [tables_[name][field] for name in names]
+        called = f"`{field.removeprefix('x_modelhub.')}`"
+        if all(rule.status == "rejected" for rule in rules):
+            none.append(called)
+        elif field not in {"model", "messages", "x_modelhub"}:
+            shown.append((called, *(_taken(rule) for rule in rules)))
+    same = [name for name in DIALECTS if name not in names]
+    head = [f"{name}, {', '.join(same)}" if name == "openai" and same else name for name in names]
+    return _table(("field", *head), shown) + f"\nBy themselves none of them takes {_listed(none)}.\n"
+
+
+def _taken(rule: FieldRule) -> str:
+    if rule.status != "honoured":
+        return "no" if rule.status == "rejected" else rule.status
+    parts = [f"`{rule.wire}`"] if rule.wire else ["yes"]
+    if None not in (rule.low, rule.high):
+        parts.append(f"{_bound(rule.low)} to {_bound(rule.high)}")
+    elif rule.low is not None or rule.high is not None:
+        parts.append(f"from {_bound(rule.low)}" if rule.low is not None else f"to {_bound(rule.high)}")
+    if rule.most is not None:
+        parts.append(f"up to {rule.most}")
+    return ", ".join(parts)
+
+
+def _bound(value: float | None) -> str:
+    return "" if value is None else _number(int(value) if float(value).is_integer() else value)
+
+
+def _dated_rules() -> str:
+    words = {"honoured": "takes", "rejected": "refuses", "no-op": "no effect", None: "sends otherwise"}
+    rows = []
+    for rule in records.dated_rules():
+        told: dict[str, list[str]] = {}
+        for names, changes in rule.fields.items():
+            shown = [f"`{name.removeprefix('x_modelhub.')}`" for name in names.split("|")]
+            told.setdefault(words[changes.get("status")], []).extend(shown)
+        if rule.settings:
+            told["is told"] = [f"`{name}`" for name in rule.settings]
+        what = "; ".join(f"{word} {', '.join(told[word])}" for word in (*words.values(), "is told") if word in told)
+        models = "all" if rule.model == "*" else f"`{rule.model.replace('|', '`, `')}`"
+        rows.append((rule.provider.replace("|", ", "), models, rule.since, rule.note, what))
+    return _table(("provider", "models", "known on", "why", "what it does"), rows)
+
+
+def _kinds() -> str:
+    rows = ((f"`{kind}`", KINDS[kind], "" if kind in NEVER else "may be")
+            for kind in ProviderError.KINDS)  # fmt: skip
+    return _table(("`.kind`", "", "sent again"), rows)
 
 
 def _words(schema: dict[str, Any]) -> str:

@@ -32,6 +32,12 @@ def plan(catalog: Catalog, name: str) -> tuple[ModelCard, Deletion]:
             f"{name.strip()} is another name for {card.id}; type %models delete {card.id} to delete the model itself",
             param="model",
         )
+    if card.engine == "http" and card.source == card.provider:
+        raise BadRequest(
+            f"{card.name} is served by {card.provider}, and nothing of it is here to be deleted; "
+            f"%models provider disable {card.provider} hides all its models",
+            param="model",
+        )
     others = [other for other in here if other.name != card.name]
     return card, deletion(card, others, catalog.places.document(card.name))
 

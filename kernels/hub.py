@@ -172,7 +172,8 @@ class Hub(HubModels):
         response.notes += prepared.notes
         if prepared.continues is not None:
             response.go_on(*prepared.continues)
-        elif prepared.place is not None and (note := prepared.place.note()):
+        place = prepared.place
+        if place is not None and (prepared.continues is None or place.dropped) and (note := place.note()):
             response.notes.append(note)
         background.submit(self._answer(prepared, response))
         return response

@@ -307,7 +307,7 @@ def _keep_rest(catalog: Catalog, found: list[Imported], taken: Taken, moved: Map
             if provider in moved:
                 named, origin = moved[provider].name, moved[provider].origin
             try:
-                store.set(named, secret.value, origin)
+                store.set(named, secret.secret.reveal(), origin)
                 taken.notes.append(f"the key for {named} is kept in {store.path}, and nowhere else")
             except HubError as error:
                 taken.notes.append(f"the key for {provider} is not kept: {error}")

@@ -46,9 +46,8 @@ _PIECE = re.compile(r"[A-Za-z0-9]+")
 _NO_KEY = re.compile(
     r"(?:^|[-_])your|example|placeholder|replace|insert|redacted|key-here|no-key|(.)\1{5}", re.IGNORECASE
 )
-
 _BLANK = re.compile(
-    r"\b(your|my)[-_]?\w*[-_]?(key|token)|placeholder|replace|insert|key[-_]here|(.)\3{5}", re.IGNORECASE
+    r"\b(?:your|my)[-_]?\w*[-_]?(?:key|token)|placeholder|\b(?:replace|insert)[-_]|key[-_]here|[x*]{6}", re.IGNORECASE
 )
 
 

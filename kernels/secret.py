@@ -89,8 +89,8 @@ def mask(value: str) -> str:
 
 
 def met() -> list[Secret]:
-    """The keys this process has held, also those that are held no more."""
-    return list(_met.values())
+    """The keys this process has held, also those that are held no more; one comes before its own beginning."""
+    return sorted(_met.values(), key=lambda secret: -len(secret.reveal()))
 
 
 def _telling(value: str) -> bool:

@@ -6,6 +6,7 @@ tokens times the prices of the provider's own list; nothing is estimated.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from typing import Any
 from modelhub.kernels.response import Response
 
 MILLION = 1_000_000
+COUNTS = ("prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens")
+COUNTED = (*COUNTS, "cache_write_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +38,26 @@ def cost_of(usage: Mapping[str, Any], prices: Mapping[str, Any]) -> Cost | None:
     `listed`, the day; {} where no list states them.
     """
     said = usage.get("cost")
-    if isinstance(said, Mapping):
-        said = said.get("total_cost")
-    if _number(said):
-        return Cost(float(said))
-    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    if not all(_number(n) for n in (prompt, completion, prices.get("prompt"), prices.get("completion"))):
+    stated = _number(said.get("total_cost") if isinstance(said, Mapping) else said)
+    if stated is not None:
+        return Cost(stated)
+    tokens = tokens_of(usage)
+    prompt, completion = _number(prices.get("prompt")), _number(prices.get("completion"))
+    if prompt is None or completion is None or not {"prompt_tokens", "completion_tokens"} <= tokens.keys():
         return None
-    details = usage.get("prompt_tokens_details") or {}
-    if details.get("cache_write_tokens"):
+    if tokens.get("cache_write_tokens"):
         return None  # which cost more than others, and no list says how much
-    cached = details.get("cached_tokens") or 0
-    price = prices.get("cached")
-    dollars = (prompt - cached) * prices["prompt"] + completion * prices["completion"]
-    dollars += cached * (prices["prompt"] if price is None else price)
+    cached, price = tokens.get("cached_tokens", 0), _number(prices.get("cached"))
+    dollars = (tokens["prompt_tokens"] - cached) * prompt + tokens["completion_tokens"] * completion
+    dollars += cached * (prompt if price is None else price)
     return Cost(dollars / MILLION, str(prices.get("listed", "")), bool(cached) and price is None)
+
+
+def tokens_of(usage: Mapping[str, Any]) -> dict[str, int]:
+    """The counts of a usage object that are counts, by their names, whatever else a provider wrote into it."""
+    parts = [usage, usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")]
+    said = {name: value for part in parts if isinstance(part, Mapping) for name, value in part.items()}
+    return {name: said[name] for name in COUNTED if type(said.get(name)) is int and said[name] >= 0}
 
 
 def cost_text(cost: Cost) -> str:
@@ -66,8 +74,8 @@ def cost_text(cost: Cost) -> str:
 class Sum:
     """What one model has used. Counts are None where nobody told any; costs are US dollars.
 
-    uncounted: requests of which something came and whose tokens nobody told. unpriced: requests with tokens whose cost is not known. listed: the
-    days of the lists whose prices were used. at_most: whether a cost is an upper bound.
+    uncounted: requests of which something came and whose tokens nobody told. unpriced: requests with tokens whose cost
+    is not known. listed: the days of the lists whose prices were used. at_most: whether a cost is an upper bound.
     """
 
     requests: int = 0
@@ -88,14 +96,8 @@ class Sum:
         usage = debug["usage"]
         self.requests += 1
         self.failed += response.error is not None
-        said = {
-            "prompt_tokens": usage.get("prompt_tokens"),
-            "cached_tokens": (usage.get("prompt_tokens_details") or {}).get("cached_tokens"),
-            "completion_tokens": usage.get("completion_tokens"),
-            "reasoning_tokens": (usage.get("completion_tokens_details") or {}).get("reasoning_tokens"),
-        }
-        for name, count in said.items():
-            if _number(count):
+        for name, count in tokens_of(usage).items():
+            if name in COUNTS:
                 setattr(self, name, (getattr(self, name) or 0) + count)
         if not usage:
             self.uncounted += response.error is None or not response.empty
@@ -113,7 +115,7 @@ class Sum:
         """Add another model's."""
         for name in ("requests", "failed", "uncounted", "unpriced"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens", "cost"):
+        for name in (*COUNTS, "cost"):
             if (more := getattr(other, name)) is not None:
                 setattr(self, name, (getattr(self, name) or 0) + more)
         self.at_most = self.at_most or other.at_most
@@ -146,5 +148,7 @@ class UsageSums:
             return {"models": {name: one.to_dict() for name, one in self._sums.items()}, "total": total.to_dict()}
 
 
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+def _number(value: Any) -> float | None:
+    """A finite number from 0; None for anything else."""
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    return float(value) if fits else None

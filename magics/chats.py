@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modelhub.errors import BadRequest, did_you_mean
 from modelhub.magics.models.verb import Line
 from modelhub.magics.table import Table
+
+if TYPE_CHECKING:
+    from modelhub.kernels.response import Response
 
 VERBS = ("list", "show", "clear", "undo", "log")
 
@@ -77,12 +80,19 @@ def turns(name: str) -> Table:
             "turn": number,
             "you": str(turn.asked[-1].content or ""),
             "answer": turn.response.partial(),
-            "ended": "stopped" if turn.response.interrupted else turn.response.finish_reason or "failed",
+            "ended": _ended(turn.response),
         }
         for number, turn in enumerate(conversation.turns, 1)
     ]
     shown = [{k: _first_line(v) for k, v in row.items()} for row in rows]
     return Table(rows, shown, "" if rows else f"{name} has no turns")
+
+
+def _ended(response: Response) -> str:
+    """Why an answer ended; "" where a whole one does not say."""
+    if response.interrupted:
+        return "stopped"
+    return "failed" if response.error is not None else response.finish_reason or ""
 
 
 def log() -> Table:

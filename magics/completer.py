@@ -11,6 +11,8 @@ from modelhub.magics.options import Option
 
 MAGICS = {"%chat", "%%chat", "%mh", "%%mh", "%models", "%chats", "%perplexity", "%%perplexity"}
 
+MOST = 300  # words; providers list thousands of models
+
 _ASSIGNED = re.compile(r"^\s*[\w.]+\s*=\s*(?=%[a-z])")  # r = %chat …
 
 
@@ -52,8 +54,15 @@ def complete(text: str, cursor: int) -> tuple[str, list[str]] | None:
         options = _perplexity(before, fragment)
     else:
         options = _chat(before, fragment)
-    matching = [o for o in options if o.startswith(fragment)]
+    matching = _few([o for o in options if o.startswith(fragment)], len(fragment))
     return (fragment, matching) if matching or fragment.startswith("-") else None
+
+
+def _few(words: list[str], typed: int) -> list[str]:
+    """At most MOST words: where there are more, as far as their next slash, as folders are."""
+    if len(words) > MOST:
+        words = list(dict.fromkeys(w[: w.find("/", typed) + 1] or w for w in words))[:MOST]
+    return words
 
 
 def _chat(before: list[str], fragment: str) -> Iterable[str]:

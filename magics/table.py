@@ -40,7 +40,7 @@ class Table(Sequence[dict[str, Any]]):
 
     def _repr_html_(self) -> str:
         lines = html.escape(self.note).replace("\n", "<br>")
-        note = f'<div style="opacity:.6;font-size:85%">{lines}</div>' if lines else ""
+        note = f'<div{_as_it_is(lines)} style="opacity:.6;font-size:85%">{lines}</div>' if lines else ""
         if not self._shown:
             return note or "<div>(nothing)</div>"
         columns = list(self._shown[0])
@@ -53,7 +53,12 @@ class Table(Sequence[dict[str, Any]]):
 def _cell(text: str) -> str:
     # JupyterLab would break "about 118 MB" before a longer text beside it.
     unbroken = ";white-space:nowrap" if len(text) <= UNBROKEN and (" " in text or "-" in text) else ""
-    return f'<td style="text-align:left{unbroken}">{html.escape(text)}</td>'
+    return f'<td{_as_it_is(text)} style="text-align:left{unbroken}">{html.escape(text)}</td>'
+
+
+def _as_it_is(text: str) -> str:
+    """What keeps a front end from reading two prices as one formula: `$0.4 and $1.6`."""
+    return ' class="mathjax_ignore tex2jax_ignore"' if "$" in text else ""
 
 
 def size_text(count: int | None) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from modelhub.kernels.protocol.events import LEAST
 from modelhub.kernels.response import Response
-from modelhub.kernels.usage import cost_of, cost_text
+from modelhub.kernels.usage import COUNTS, cost_of, cost_text, tokens_of
 from modelhub.nbext import beside
 from modelhub.nbext.markdown import displayable, preformatted, to_html
 from modelhub.nbext.token_view import LEFT, token_view
@@ -114,9 +114,8 @@ def _tokens(debug: dict[str, Any]) -> list[str]:
     tokens = usage.get("completion_tokens")
     if debug.get("engine") != "http":
         return [] if tokens is None else [f"{tokens} token{'' if tokens == 1 else 's'}"]  # not every plugin tells
-    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
-    thought = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens")
-    prompt = usage.get("prompt_tokens")
+    counts = tokens_of(usage)
+    prompt, cached, tokens, thought = (counts.get(name) for name in COUNTS)
     said = []
     if prompt is not None:
         said.append(f"{prompt:,} tokens in" + (f" ({cached:,} cached)" if cached else ""))

@@ -12,8 +12,12 @@ from typing import Any
 from jupyter_client.manager import start_new_kernel
 
 SECONDS = 90.0  # the most a cell may take on a slow machine
-ALONE = {"MODELHUB_PLACES": "none", "MODELHUB_PLUGINS": "off",
-         "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}  # fmt: skip  # nothing that happens to be on this machine
+# Nothing that happens to be on this machine.
+ALONE = {
+    "MODELHUB_PLACES": "none",
+    "MODELHUB_PLUGINS": "off",
+    "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+}
 
 
 @dataclass

@@ -67,7 +67,7 @@ def test_a_local_answer_goes_on_as_if_it_had_not_ended(hub: Hub) -> None:
 
 def test_a_broken_answer_goes_on(own_hub: Hub, server: Server, replies: list[bytes]) -> None:
     """A truncated answer is sent back with a request to go on; what comes is added to it, in the turn's place."""
-    replies += [said("kelp ", "drifts"), said(" slowly", finish="stop"), said("yes", finish="stop")]
+    replies += [said("kelp ", "drifts"), said(" slowly", finish="length"), said("yes", finish="stop")]
     broken = own_hub.chat("hi", model="corp/m", conversation="c", system="Be brief.", temperature=0.5)
     with pytest.raises(StreamTruncated):
         broken.text()
@@ -83,6 +83,9 @@ def test_a_broken_answer_goes_on(own_hub: Hub, server: Server, replies: list[byt
     conversation = own_hub.conversations.get("c")
     assert conversation is not None and len(conversation.turns) == 2
     assert conversation.turns[0].system == "Be brief."
+    back = own_hub.continue_answer(conversation.turns[0].response)
+    assert back.text() == "kelp drifts slowlyyes"
+    assert "turn 2, built on it, is not sent any more" in back.notes[-1]
 
 
 def test_it_can_break_off_again(own_hub: Hub, server: Server, replies: list[bytes]) -> None:
@@ -107,7 +110,7 @@ def test_a_provider_that_takes_the_beginning(
     """Where the provider takes the beginning of its answer it gets that alone, without the blanks at its end."""
     own_hub.providers.edit("corp", settings={"tries": 1, "prefill": setting})
     replies += [said("kelp "), said(" drifts", finish="length")]
-    own_hub.chat("hi", model="corp/m", conversation="c", top_p=0.5, max_tokens=7).wait(30)
+    own_hub.chat("hi", model="corp/m", conversation="c", top_p=0.5, max_completion_tokens=7).wait(30)
     answer = own_hub.continue_answer(max_tokens=9)
     assert answer.text() == "kelp drifts"
     body = server.requests[-1].json()

@@ -266,6 +266,8 @@ def test_what_an_answer_has_beside_its_text() -> None:
     plain = remote(Delta(0, "hi"), Ended(("stop",), (0,), {}))
     assert (plain.reasoning, plain.refusal, plain.images, plain.tool_calls) == ("", None, [], [])
     assert plain.native_finish_reason is None
+    refused = remote(Refused(0, "no"), Ended(("stop",), (0,), {})).json()["choices"][0]["message"]
+    assert refused == {"role": "assistant", "content": None, "refusal": "no"}
 
 
 def test_a_message_can_be_sent_back() -> None:
@@ -311,16 +313,20 @@ def test_a_remote_response_is_data() -> None:
     raw.add(b"data: one\n\n")
     lost = ProviderError("slow", kind="rate_limit", status=429, provider="corp", retry_after=3.0, retryable=True)
     response = remote(
-        Started({"raw": raw, "said": {"model": "m-2026", "id": "chatcmpl-1", "service_tier": "flex"}}), Delta(0, "hi"),
+        Started({"raw": raw, "request": {"url": "https://x.example/v1", "body": {"q": 1}}}),
+        Started({"said": {"model": "m-2026", "id": "chatcmpl-1", "service_tier": "flex"}}), Delta(0, "hi"),
         Reasoned(0, "hm"), Refused(0, "no"), Kept(0, ({"a": 1},)), *CALLED, Pictured(0, "https://x.example/a.png"),
         Delta(1, "two"), Ended(("length", "stop"), (0, 0), USED, {"stop_sequence": "END"}, ("MAX", None)), error=lost,
     )  # fmt: skip
     data = response.to_dict()
     again = Response.from_dict(json.loads(json.dumps(data)))
     assert again.to_dict() == data
+    assert (again.native_finish_reason, again.finish_reason, again.reasoning) == ("MAX", "length", "hm")
+    assert again.tool_calls == response.tool_calls and again.message() == response.message()
     assert isinstance(again.error, ProviderError)
     assert (again.error.kind, again.error.status, again.error.retry_after) == ("rate_limit", 429, 3.0)
     assert response.raw is raw and again.raw is None
+    assert response.debug["request"]["body"] and again.debug["request"] == {"url": "https://x.example/v1"}
     assert raw.reply_headers == {"x-request-id": "r1", "server": "s"} and raw.text == "data: one\n\n"
     assert "data: one" not in json.dumps(data)
 
@@ -328,9 +334,9 @@ def test_a_remote_response_is_data() -> None:
 def test_a_reply_is_kept_up_to_a_limit() -> None:
     """Of an endless reply the first 16 MiB are kept, and it says that there was more."""
     raw = Raw("POST", "https://x.example", {}, {}, 200, {})
-    for _ in range(20):
-        raw.add(b"x" * (1 << 20))
-    assert len(raw.reply) == 16 << 20 and raw.cut and raw.size == 20 << 20
+    for _ in range(7):
+        raw.add(b"x" * (3 << 20))
+    assert len(raw.reply) == 16 << 20 and raw.cut and raw.size == 21 << 20
 
 
 def test_logs_of_earlier_versions_load() -> None:
@@ -361,6 +367,9 @@ def test_speed_is_not_made_up() -> None:
     """Tokens a second of a remote answer need the provider's count and a reply that came in pieces."""
     whole = remote(Delta(0, "a"), Delta(0, "b"), Ended(("stop",), (0,), USED))
     assert whole.timings()["tokens_per_s"] is None, "it came at once"
+    for seconds, speed in ((0.01, None), (0.5, (6 - 1) / 0.5)):
+        ended = Ended(("stop",), (0,), USED, {"timings": {"decode_s": seconds}})
+        assert remote(Delta(0, "a"), ended).timings()["tokens_per_s"] == speed, "faster than 50 ms is at once"
     response = Response(ChatRequest.make(model="corp/m", messages=[{"role": "user", "content": "q"}]))
     response.feed(Started({"counts_tokens": False}))
     response.feed(Delta(0, "a", 0))

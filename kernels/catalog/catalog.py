@@ -146,6 +146,10 @@ class Catalog:
             system = preset.system if preset.system is not None else system
         layers = [layer for layer in layers if layer.fields]
         load = {k: v for k, v in load.items() if v is not None}
+        if load and card.engine == "http" and card.source == card.provider:
+            warnings.append(
+                f"{', '.join(load)}: no effect, for {card.provider} runs {card.id} and nothing is loaded here"
+            )
         request = merge(layers).fields
         name = preset.name if preset else None
         return Named(asked, card, load, request, system, name, note, tuple(layers), tuple(warnings))

@@ -100,10 +100,13 @@ class Gathered:
         if self.counts_tokens:
             return sum(c.tokens for c in self.choices)
         usage = self.usage()
-        tokens: int = usage.get("completion_tokens") or 0
-        if not any(c.reasoning for c in self.choices):  # thoughts that are not shown were drawn before the first piece
-            tokens -= (usage.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
-        return tokens
+        tokens, details = usage.get("completion_tokens"), usage.get("completion_tokens_details")
+        hidden = details.get("reasoning_tokens") if isinstance(details, dict) else None
+        if not isinstance(tokens, int):
+            return 0
+        if not isinstance(hidden, int) or any(c.reasoning for c in self.choices):
+            return tokens
+        return tokens - hidden  # thoughts that are not shown were drawn before the first piece
 
     def timings(self) -> dict[str, float | None]:
         """See `Response.timings`."""
@@ -133,6 +136,8 @@ class Gathered:
         """As plain data, but for `raw`, which is not to be written down."""
         facts = self.facts()
         facts.pop("reasoning", None)  # which stands in the choice
+        if isinstance(sent := facts.get("request"), dict):  # its body says what the request of ours says
+            facts["request"] = {name: value for name, value in sent.items() if name != "body"}
         return {
             "choices": [choice.to_dict() for choice in self.choices],
             "prompt_logprobs": self.prompt_logprobs,

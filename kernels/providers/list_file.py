@@ -101,13 +101,11 @@ class ListFiles:
             return KeptList(provider.base_url, provider.dialect)
         return kept
 
-    def write(self, name: str, kept: KeptList) -> None:
-        """Keep it, in one step. Where nothing can be written it is kept for this kernel."""
+    def write(self, name: str, kept: KeptList, path: Path) -> None:
+        """Keep it in this file, in one step. Where nothing can be written it is kept for this kernel."""
         self._seen[name] = (self.stamp(name), kept)
         with contextlib.suppress(StoreFailed):
-            settings.write_atomically(
-                path_of(name), json.dumps(_to_data(kept), ensure_ascii=True, separators=(",", ":"))
-            )
+            settings.write_atomically(path, json.dumps(_to_data(kept), ensure_ascii=True, separators=(",", ":")))
             self._seen[name] = (self.stamp(name), kept)
 
     def remove(self, name: str) -> None:

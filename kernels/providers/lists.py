@@ -104,8 +104,9 @@ class Lists:
 
     async def _refresh(self, provider: Provider) -> Refreshed:
         began, wall = time.monotonic(), time.time()
+        path = path_of(provider.name)  # the home of who asked
         if not provider.models.path:
-            self.files.write(provider.name, replace(self.files.read(provider), tried=wall))
+            self.files.write(provider.name, replace(self.files.read(provider), tried=wall), path)
             there = len(self.kept(provider).rows)
             dated = f", and {there} are known as of {provider.models.dated}" if there else ""
             why = f"{provider.shown} has no list of its models{dated}; any id can be asked: {provider.name}/ID"
@@ -121,11 +122,11 @@ class Lists:
             except HubError as error:
                 kind = error.kind if isinstance(error, ProviderError) else "bad_request"
                 after = replace(before, problem=str(error), kind=kind, tried=time.time())
-                self.files.write(provider.name, after)
+                self.files.write(provider.name, after, path)
                 shown = error.bare() if isinstance(error, ProviderError) else error
                 return replace(_told(provider, self.kept(provider), (), (), began), error=shown)
             after = _after(before, fetched.rows, fetched.notes, fetched.etag)
-            self.files.write(provider.name, after)
+            self.files.write(provider.name, after, path)
             return replace(_told(provider, after, after.added, after.removed, began), first=before.listed is None)
 
 

@@ -13,7 +13,7 @@ _FIELDS = frozenset(name.removeprefix("x_modelhub.") for name in LOCAL) | {
     "stop_sequences", "response_schema", "response_mime_type", "reasoning", "repetition_penalty", "json_schema",
     "guided_json", "candidate_count", "num_ctx", "random_seed", "system_instruction", "think", "output_config",
 }  # fmt: skip
-_NAME = r"(?P<quote>[`'\"])?(?P<name>[A-Za-z_][\w.\[\]]{0,80}?)(?(quote)[`'\"]|(?![\w\[]))"
+_NAME = r"(?P<quote>[`'\"])?\b(?P<name>[A-Za-z_][\w.\[\]]{0,80}?)(?(quote)[`'\"]|(?![\w\[]))"
 _NOT = (
     r"(?:is|are) (?:(?:currently |yet )?not |no longer |un)(?:yet )?(?:supported|allowed|enabled|available|permitted)"
 )

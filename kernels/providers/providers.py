@@ -13,7 +13,7 @@ from modelhub.errors import BadRequest, HubError
 from modelhub.kernels import background, plugins, settings
 from modelhub.kernels.json_file import JsonFile
 from modelhub.kernels.protocol.request import ChatRequest, short
-from modelhub.kernels.providers import checking, kept, records
+from modelhub.kernels.providers import checking, kept, records, user_rules
 from modelhub.kernels.providers.availability import Availability, availability
 from modelhub.kernels.providers.dialects import dialect as dialect_of
 from modelhub.kernels.providers.header_keys import headers_without_keys
@@ -60,7 +60,7 @@ class Providers:
     def problems(self) -> list[str]:
         """What is wrong with providers that are left out, in one line each."""
         self.all()
-        return list(self._problems)
+        return [*self._problems, *user_rules.problems()]
 
     def get(self, name: str) -> Provider:
         """The provider of this name. Raises BadRequest with the nearest names."""

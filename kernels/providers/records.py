@@ -7,9 +7,9 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from modelhub.kernels import settings
 from modelhub.kernels.providers.provider import Provider
 from modelhub.kernels.providers.rules import DatedRule
+from modelhub.kernels.providers.user_rules import user_rules
 
 HERE = Path(__file__).parent
 # Other words for a packaged record or a dialect, where one names what a provider is like.
@@ -28,17 +28,10 @@ def packaged() -> dict[str, Provider]:
 
 def dated_rules() -> tuple[DatedRule, ...]:
     """Every dated rule: the packaged ones, then the user's."""
-    return (*_packaged_rules(), *_rules(settings.home() / "provider_rules.toml"))
+    return (*_packaged_rules(), *user_rules())
 
 
 @functools.cache
 def _packaged_rules() -> tuple[DatedRule, ...]:
-    return _rules(HERE / "dated_rules.toml")
-
-
-def _rules(path: Path) -> tuple[DatedRule, ...]:
-    try:
-        rows: list[dict[str, Any]] = tomllib.loads(path.read_text("utf-8")).get("rule", [])
-    except FileNotFoundError:
-        return ()
+    rows: list[dict[str, Any]] = tomllib.loads((HERE / "dated_rules.toml").read_text("utf-8"))["rule"]
     return tuple(DatedRule(**row) for row in rows)

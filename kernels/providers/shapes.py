@@ -18,7 +18,7 @@ from typing import Any
 MOST = 1 << 20  # bytes of a body that are looked at
 DEEPEST = 6
 _NESTS = ("error", "errors", "err", "fault", "exception")
-_TEXTS = ("message", "msg", "error_message", "errorMessage", "detail", "error_description", "faultstring",
+_TEXTS = ("message", "Message", "msg", "error_message", "errorMessage", "detail", "error_description", "faultstring",
           "status_msg", "description", "localizedMessage", "title")  # fmt: skip
 _CODES = ("code", "error_code", "errorCode", "errorcode", "reason", "type", "error_type", "__type", "status")
 _STATUSES = ("status", "code", "statusCode", "status_code", "http_status", "httpStatus", "error_code", "http_code")

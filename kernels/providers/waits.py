@@ -1,4 +1,4 @@
-"""How long a provider asks to wait, and what it tells of its limits, from headers and from the body."""
+"""How long a provider asks to wait, by its headers and by the body of its reply."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import Any
 from modelhub.kernels.providers.shapes import DURATION, Said, said, seconds
 
 MOST = 31 * 86400.0  # seconds; more is no wait but a mistake, as a date in the place of a duration
-_FACTS = re.compile(r"(?:x-|anthropic-)?ratelimit(?:-[\w-]+)?|retry-after(?:-ms)?|x-should-retry")
 _RESETS = re.compile(r"((?:x-|anthropic-)?ratelimit)-(?:(reset)(-[\w-]+)?|([\w-]+)-reset)")
 _SAID = re.compile(
     r"(?:try again|retry(?: it)?|wait|available again)(?: again)? (?:in|after|for)?\s?(\d[\d.]*\s?[a-z][\d.a-z ]*)"
@@ -35,12 +34,6 @@ def retry_after(headers: Mapping[str, str], body: bytes | Said = b"", status: in
         if wait is not None and 0 <= wait <= MOST:
             return wait
     return None
-
-
-def rate_limits(headers: Mapping[str, str]) -> dict[str, str]:
-    """What the headers tell of limits and waits, by their names in small letters; nothing else of them."""
-    told = {str(k).lower(): str(v) for k, v in headers.items()}
-    return {k: v[:200] for k, v in told.items() if _FACTS.fullmatch(k) and v.isprintable()}
 
 
 def shown(wait: float) -> str:

@@ -45,8 +45,9 @@ def listing(rest: str = "") -> Table:
     for row in the_hub.status():
         memory[row["model"]] = memory.get(row["model"], 0) + (row.get("memory") or 0)
     cards = the_hub.cards(hidden=bool(values.get("all")))
-    rows = [_of_card(the_hub, card, memory.get(card.name)) for card in cards]
-    rows += [_of_preset(the_hub, preset) for preset in the_hub.catalog.presets()]
+    rows = [_of_card(the_hub, card, memory.get(card.name)) for card in cards if card.engine != "http"]
+    rows += [_of_preset(the_hub, preset) for preset in the_hub.catalog.presets()]  # a provider's thousands come last
+    rows += [_of_card(the_hub, card, None) for card in cards if card.engine == "http"]
     rows = [r for r in rows if wanted in ("all", r["state"]) and place in (None, r["provider"], r["from"])]
     rows = [r for r in rows if all(w.lower() in f"{r['name']} {r['from']}".lower() for w in query.split())]
     default = the_hub.default_model

@@ -96,7 +96,7 @@ LOAD = (
 UNLOAD = (Option(("--force",), "also while it answers: its answers end"),)
 
 
-def load(rest: str) -> Table:
+def load(rest: str) -> Table | Line:
     """Load a model, with a progress bar, and show that it is there, with the context it was loaded with."""
     from modelhub.kernels.hub import hub
 
@@ -105,7 +105,9 @@ def load(rest: str) -> Table:
     reload = bool(values.pop("reload", False))
     with progress(f"loading {name}") as show:
         engine = hub().load(name, show, reload=reload, **values)
-    table = listing()
+    if engine.kind == "http":
+        return Line(f"{engine.card.name} runs at {engine.card.provider}, and nothing is loaded here: %%chat -m {name}")
+    table = listing("--state running")
     context = engine.loaded.get("context")
     now = {"context": context}, {"name": engine.card.id, "context": plain_text(context)}
     pairs = zip(table.rows, table._shown, strict=False)  # what is shown ends earlier

@@ -85,7 +85,8 @@ def prefer(rest: str) -> str:
     from modelhub.kernels.hub import hub
 
     values, words = parse_words(rest, PREFER, "%models prefer")
-    known = sorted({c.provider for c in hub().cards()} | set(hub().catalog.looked_in()) - {"presets"})
+    places = set(hub().catalog.looked_in()) - {"presets"}
+    known = sorted({c.provider for c in hub().cards()} | places | set(hub().providers.all()))
     for word in words:
         if word.lower() not in [k.lower() for k in known]:
             raise BadRequest(

@@ -105,12 +105,12 @@ def listing(words: list[str]) -> Table:
     shown: list[dict[str, str]] = [
         {
             "name": r["name"],
-            "address": r["address"] or "none yet",
-            "speaks": r["dialect"],
-            "models": "" if r["models"] is None else f"{r['models']:,}",
             "state": r["state"],
-            "what to know": _short(r["why"]),
             "what to type": r["command"] if r["state"] != "ready" or r["models"] is None else "",
+            "what to know": _short(r["why"]),
+            "models": "" if r["models"] is None else f"{r['models']:,}",
+            "speaks": r["dialect"],
+            "address": r["address"] or "none yet",  # last: the widest, and a narrow screen shows what is to be done
         }
         for r in rows
     ]

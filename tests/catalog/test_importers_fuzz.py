@@ -169,7 +169,7 @@ def test_a_key_in_a_document_is_found() -> None:
     ):
         base["parameters"] = {"init": {field: said}}
         found = importers.read_one(json.dumps(base))
-        assert [s.value for s in found.keys.values()] == ([key] if key else [])
+        assert [s.secret.reveal() for s in found.keys.values()] == ([key] if key else [])
         if key:
             assert found.keys["azure"].origin == "https://docs-test-001.openai.azure.com/"
             assert any("holds a key for azure" in n and "line 1" in n for n in found.notes)

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from modelhub.errors import ProviderError
+from modelhub.errors import BadRequest, ProviderError
 from modelhub.kernels.hub import Hub, hub
+from modelhub.magics.completer import complete
 from modelhub.magics.models import run
 from tests.providers.replay import Reply, Server, serve
 
@@ -88,7 +89,7 @@ def test_models_are_listed_in_the_background(server: Server, own: Hub) -> None:
     assert [row["name"] for row in run("list")] == ["tiny-chat"]
     server.wait_requests(1)
     own.providers.begin_refresh("corp").result(30)
-    assert [row["name"] for row in run("")] == ["corp/a", "corp/b", "tiny-chat"]
+    assert [row["name"] for row in run("")] == ["tiny-chat", "corp/a", "corp/b"]
 
 
 @pytest.mark.usefixtures("server")
@@ -124,6 +125,42 @@ def test_showing_a_remote_model(now: Changing, own: Hub) -> None:
     assert facts["state"] == "remote" and facts["address"] == own.providers.get("corp").base_url
     fields = {row["field"]: row["status"] for row in run("show corp/big --params")}
     assert fields["messages"] == "honoured" and set(fields.values()) <= {"honoured", "no-op", "rejected"}
+
+
+@pytest.mark.usefixtures("server")
+def test_thousands_of_models_hide_none_of_this_machine(now: Changing) -> None:
+    """What is here comes first, and loading it shows its row."""
+    now.rows = [f"a-{n:04}" for n in range(300)]
+    run("refresh")
+    table = run("list")
+    assert table[0]["name"] == "tiny-chat" and len(table) == 301 and "and 201 more" in repr(table)
+    assert [row["name"] for row in run("load tiny-chat")] == ["tiny-chat"]
+    run("unload tiny-chat")
+
+
+@pytest.mark.usefixtures("server")
+def test_tab_among_thousands(now: Changing) -> None:
+    """Tab offers thousands of models step by step: the provider, who made them, then the models."""
+    now.rows = [f"maker{n % 3}/m-{n:04}" for n in range(3000)]
+    run("refresh")
+    for typed, has in (
+        ("", {"corp/", "tiny-chat"}), ("corp/", {"corp/maker0/", "corp/maker2/"}), ("corp/maker1/m-0001", set[str]()),
+        ("corp/maker1/m-00", {"corp/maker1/m-0001", "corp/maker1/m-0097"}),
+    ):  # fmt: skip
+        found = complete(f"%models show {typed}", len(f"%models show {typed}"))
+        assert found is not None and has <= set(found[1]) and len(found[1]) <= 300
+
+
+@pytest.mark.usefixtures("server")
+def test_what_is_not_done_with_a_remote_model() -> None:
+    """There is nothing to load, to free or to delete, which is said in a line."""
+    run("refresh")
+    assert "nothing is loaded here: %%chat -m corp/a" in repr(run("load corp/a"))
+    assert repr(run("unload corp/a")) == "corp/a was not loaded"
+    with pytest.raises(BadRequest, match="provider disable corp"):
+        run("delete corp/a --yes")
+    run("options corp/a context 512")
+    assert "context: no effect" in hub().catalog.resolve("corp/a").warnings[0]
 
 
 def test_a_provider_with_nothing_to_show_says_why() -> None:

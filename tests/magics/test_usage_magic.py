@@ -82,6 +82,8 @@ def test_costs_are_stated_by_the_list_or_by_the_reply(own_hub: Hub, asked: Calla
         ({"prompt_tokens": 5}, {"prompt": 2.0, "completion": 1.0}, None),
         ({**USED, "cost": {"total_cost": 0.25}}, {}, Cost(0.25)),
         ({**USED, "cost": "much"}, {}, None),
+        ({**USED, "cost": float("nan"), "prompt_tokens_details": "many"}, {"prompt": "x", "completion": 1.0}, None),
+        ({**USED, "prompt_tokens_details": {"cached_tokens": "all"}}, {"prompt": 2.0, "completion": 10.0}, Cost(0.003)),
         (USED, {"prompt": 0.0, "completion": 0.0, "listed": "d"}, Cost(0.0, "d")),
         ({**USED, "prompt_tokens_details": {"cached_tokens": 500}}, {"prompt": 2.0, "completion": 10.0, "cached": 1.0},
          Cost(0.0025)),

@@ -167,6 +167,8 @@ def test_it_says_where_the_answer_came_from() -> None:
     [
         ({"usage": USED}, "1,900 tokens in (1,024 cached), 60 out (12 thinking) · stop"),
         ({"usage": {"completion_tokens": 5}}, "5 out · stop"),
+        ({"usage": {"completion_tokens": 5, "completion_tokens_details": {"reasoning_tokens": "a"}}}, "5 out · stop"),
+        ({"usage": {"completion_tokens": [5], "prompt_tokens_details": 7, "cost": "free"}}, "api.corp.example · stop"),
         ({"usage": {**USED, "cost": 0.0123}}, "60 out (12 thinking) · $0.0123 · stop"),
         ({"usage": {"prompt_tokens": 10, "completion_tokens": 1}, "facts": {"prices": PRICES}},
          "10 tokens in, 1 out · $0.000015 · stop"),

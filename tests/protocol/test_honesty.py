@@ -152,7 +152,8 @@ def test_honoured_is_what_reaches_the_worker() -> None:
         "top_k": 3, "min_p": 0.1, "repeat_penalty": 1.1, "cache_prompt": False, "dry_base": 2.0,
         "post_sampling_probs": True, "prompt_cache_retention": "24h", "prompt_logprobs": 2, "min_keep": 2,
     }  # fmt: skip
-    elsewhere = {"model", "messages", "stream", "stream_options", "metadata", "x_modelhub"}
+    # continue_final_message is told by the messages: see tests/test_continuing.py.
+    elsewhere = {"model", "messages", "stream", "stream_options", "metadata", "x_modelhub", "continue_final_message"}
     messages = [{"role": "user", "content": "hi"}]
     for field, rule in honesty.LOCAL.items():
         name = field.removeprefix("x_modelhub.")

@@ -170,6 +170,8 @@ TABLE = (
     Row("openrouter in a 502", 502, {"error": {"code": 429, "message": "Provider returned error"}}, "rate_limit", True),
     Row("openrouter parameters", 404, {"error": {"code": 404, "message": "No endpoints found that can handle the "
         "requested parameters."}}, "unsupported_param", says="leave out what it does not take"),
+    Row("prose for a code", 429, {"code": "INSUFFICIENT QUOTA", "message": "slow down"}, "rate_limit", True),
+    Row("quoted model", 400, openai("The model 'llama3' is not supported here."), "not_found"),
     Row("xai key", 400, {"code": "Client specified an invalid argument", "error": "Incorrect API key provided: xa***."},
         "auth", says="Incorrect API key"),
     Row("xai credits", 403, {"code": "The caller does not have permission", "error": "Your team has used all available "
@@ -180,6 +182,9 @@ TABLE = (
     Row("kong", 401, {"message": "No API key found in request"}, "auth"),
     Row("apigee", 429, {"fault": {"faultstring": "Rate limit quota violation", "detail": {"errorcode": "policies."
         "ratelimit.QuotaViolation"}}}, "rate_limit", True, says="Rate limit quota violation"),
+    Row("aspnet", 400, {"Message": "no such thing"}, "bad_request", says="no such thing"),
+    Row("spring", 404, {"timestamp": 1, "status": 404, "error": "Not Found", "path": "/v1"}, "not_found",
+        says="Not Found; look at its address"),
     Row("aws", 400, {"__type": "ThrottlingException", "message": "Rate exceeded"}, "rate_limit", True),
     # Mistral, Cohere, NIM, Hugging Face
     Row("mistral key", 401, {"detail": "Unauthorized"}, "auth"),
@@ -228,7 +233,7 @@ TABLE = (
     Row("nginx 413", 413, b"<html><head><title>413 Request Entity Too Large</title></head></html>", "too_large",
         says="Entity Too Large"),
     Row("nginx 502", 502, b"<html>\r\n<head><title>502 Bad Gateway</title></head><body>x</body></html>", "server", True,
-        "with a web page: 502 Bad Gateway"),
+        "with a web page: 502 Bad Gateway; ask again later"),
     Row("cloudflare 503", 503, b"<!DOCTYPE html><title>Just a moment&hellip;</title>", "overloaded", True, "a moment…"),
     Row("page without a title", 404, b"<!doctype html><script>x()</script><p>No such <b>page</b>", "not_found",
         says="No such page; look at its address"),
@@ -240,7 +245,7 @@ TABLE = (
     Row("511", 511, b"", "protocol"),
     Row("odd status", 799, b"?", "server", True),
     Row("half JSON", 500, b'{"error":{"message":"half of it","type":"overloaded_error","par', "overloaded", True,
-        "half of it"),
+        "answered 500: half of it; ask"),
     Row("an event", 400, b'event: error\ndata: {"error":{"message":"in an event","code":"model_not_found"}}\n\n',
         "not_found", says="in an event"),
     Row("latin-1", 400, "Requête refusée".encode("latin-1"), "bad_request", says="Requête refusée",

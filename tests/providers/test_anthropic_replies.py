@@ -10,6 +10,8 @@ import pytest
 from modelhub.errors import ProviderError, StreamTruncated
 from modelhub.kernels.protocol.events import Called, Delta, Event, Kept, Reasoned, Warned
 from modelhub.kernels.providers.dialects import dialect
+from modelhub.kernels.providers.provider import Listing
+from modelhub.kernels.providers.providers import Providers
 from tests.providers.talk import JSON, TIDE, again, answer, answered, request, sse, target, told
 
 START = {
@@ -136,6 +138,16 @@ BLOCKS: list[tuple[str, list[dict[str, Any]], list[Event]]] = [
         "events and deltas of tomorrow",
         [{"type": "ping"}, {"type": "aurora"}, *text(0, "kelp"), more(0, "hum_delta", hum="x"), {"odd": 1}],
         [Delta(0, "kelp", 0)],
+    ),
+    (
+        "a thought with a character in two halves",
+        [
+            begin(0, type="thinking", thinking=""),
+            more(0, "thinking_delta", thinking="\ud83d"),
+            more(0, "thinking_delta", thinking="\ude00"),
+            close(0),
+        ],
+        [Reasoned(0, "\U0001f600"), Kept(0, ({"type": "thinking", "thinking": "\U0001f600"},))],
     ),
     (
         "a character in two halves",
@@ -335,10 +347,9 @@ def test_what_messages_say_in_vain_is_told_of() -> None:
     picture = {"type": "image_url", "image_url": {"url": "https://x.org/a.png", "detail": "high"}}
     asked = request({"role": "user", "content": [picture], "name": "ann"})
     events, _ = told("anthropic", sse(START, ends(), STOP), asked=asked)
-    assert events == [
-        Warned("the detail of a picture has no effect here: only OpenAI's API knows it"),
-        Warned("the name of a message has no effect here: this provider's messages have none"),
-    ]
+    assert events == [Warned("the detail of a picture has no effect here: only OpenAI's API knows it")]
+    (warning,) = Providers().check(asked, target("anthropic"))
+    assert "names of messages are left out" in warning
 
 
 def test_lists() -> None:
@@ -346,7 +357,7 @@ def test_lists() -> None:
     talk, provider = dialect("anthropic"), target("anthropic").provider
     first = talk.list_call(provider, {})
     assert first.url == "https://api.anthropic.com/v1/models?limit=1000"
-    assert first.headers == {"anthropic-version": "2023-06-01"}
+    assert (first.method, first.headers) == ("GET", {"anthropic-version": "2023-06-01"})
     rows = [
         {
             "id": "claude-x", "display_name": "Claude X", "created_at": "2026-02-04T00:00:00Z",
@@ -355,16 +366,22 @@ def test_lists() -> None:
             "capabilities": {"image_input": {"supported": True}, "thinking": {"supported": True}, "batch": 1},
         },
         {"id": "claude-y", "lifecycle": "retired", "created_at": "1970-01-01T00:00:00Z"},
-        {"display_name": "no id"}, {"id": 3}, "claude-z", None,
+        {"display_name": "no id"}, {"id": 3}, {"id": "a\nb"}, {"id": "x" * 600}, {"id": "claude-x"}, "claude-z", None,
     ]  # fmt: skip
     page = talk.list_page({"data": rows, "has_more": True, "last_id": "claude-y"}, provider)
-    x, y = page.rows
+    x, y, z = page.rows
+    assert z.id == "claude-z"
     assert (x.id, x.title, x.kind, x.context_length, x.most_output) == ("claude-x", "Claude X", "chat", 200000, 64000)
     assert (x.capabilities, x.created, x.retired) == (("reasoning", "vision"), 1770163200, False)
     assert x.description == "deprecated; it retires on 2027-01-01"
     assert (y.title, y.context_length, y.created, y.retired) == ("", None, None, True)
     assert talk.list_call(provider, page.following).url.endswith("?limit=1000&after_id=claude-y")
     assert talk.list_page({"data": [], "has_more": False, "last_id": None}, provider).following == {}
-    for wrong in ({"error": "x"}, "x", {"data": {}}):
+    for none in ("x", {}, {"id": 1}):
         with pytest.raises(ValueError, match="no list of models"):
-            talk.list_page(wrong, provider)
+            talk.list_page(none, provider)
+    with pytest.raises(ProviderError, match="not now"):
+        talk.list_page({"type": "error", "error": {"type": "api_error", "message": "not now"}}, provider)
+    assert [row.id for row in talk.list_page(["a"], provider).rows] == ["a"]
+    elsewhere = provider.model_copy(update={"models": Listing(path="https://x.org/list?all=1")})
+    assert talk.list_call(elsewhere, {"after_id": "a b"}).url == "https://x.org/list?all=1&after_id=a+b"

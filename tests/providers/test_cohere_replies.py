@@ -241,7 +241,7 @@ def test_lists() -> None:
         {"name": "command-x", "endpoints": ["chat", "generate"], "context_length": 256000, "features": ["tools", "x"]},
         {"name": "embed-x", "endpoints": ["embed"], "is_deprecated": True, "context_length": 0},
         {"name": "rerank-x", "endpoints": ["rerank"], "features": None},
-        {"name": "bare"}, {"name": None}, "x",
+        {"name": "bare"}, {"name": None}, 7,
     ]  # fmt: skip
     page = talk.list_page({"models": rows, "next_page_token": "n"}, provider)
     assert [(r.id, r.kind, r.context_length, r.capabilities, r.retired) for r in page.rows] == [

@@ -124,6 +124,7 @@ def test_a_body_of_any_length_makes_a_short_message() -> None:
     [
         b"[" * 100_000,
         b'{"error":' * 50_000,
+        b'{"error":' * 300 + b"1" + b"}" * 300,
         b"<html>" + b"<title" * 50_000,
         b"<html>" + b"<" * 300_000,
         b"<html>" + b"<script" * 40_000,
@@ -138,7 +139,7 @@ def test_a_body_of_any_length_makes_a_short_message() -> None:
         json.dumps({"detail": [{"loc": list(range(9000)), "msg": "m" * 9000}] * 900}).encode(),
         json.dumps({"error": {"details": [{"violations": [[]] * 9000, "retryDelay": {"seconds": {}}}] * 900}}).encode(),
     ],
-    ids=range(15),
+    ids=range(16),
 )
 def test_a_body_made_to_be_slow_is_read(body: bytes) -> None:
     """Bodies of 300 KB that would make a careless reader count for ever are an error as any other."""

@@ -66,7 +66,7 @@ FIELDS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     (BUDGETED, {"reasoning_effort": "none"}, {"thinkingConfig": {"thinkingBudget": 0}}),
     (BUDGETED, {"reasoning_effort": "medium"}, {"thinkingConfig": {"thinkingBudget": 8192, "includeThoughts": True}}),
     (OLD, {"reasoning_effort": "none"}, {}),
-    (NEWEST, {"user": "u1", "store": True, "parallel_tool_calls": True, "logit_bias": {}}, {}),
+    (NEWEST, {"user": "u1", "store": True, "parallel_tool_calls": True, "logit_bias": {}, "service_tier": "auto"}, {}),
 ]
 
 

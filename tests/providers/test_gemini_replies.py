@@ -243,6 +243,18 @@ def test_what_came_goes_back() -> None:
     ]
 
 
+def test_pictures_go_back_with_their_signatures() -> None:
+    """A picture of an answer goes back as it came, signed, so that it can be changed in the next."""
+    data = {"inlineData": {"mimeType": "image/png", "data": PIXEL}}
+    parts = [{**data, "thought": True}, {"text": "See:"}, data, {**data, "thoughtSignature": "x"}]
+    assert told("gemini", sse(*(chunk(p) for p in parts), END))[0][1:] == [
+        Pictured(0, SHOWN),
+        Pictured(0, SHOWN),
+        Kept(0, ({"picture": 1, "thoughtSignature": "x"},)),
+    ]
+    assert again("gemini", sse(*(chunk(p) for p in parts), END))["contents"][1]["parts"] == parts[1:]
+
+
 def test_ids_that_are_made_up_are_new_in_the_conversation() -> None:
     """A call's made-up id is none that a call before it in the request has."""
     asked = request("hi", {"role": "assistant", "tool_calls": [CALL, {**CALL, "id": "t2"}]})

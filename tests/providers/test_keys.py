@@ -211,6 +211,7 @@ def test_the_header_is_the_providers(providers: Providers) -> None:
     [
         ("", "a key is a text"), ("  ", "a key is a text"), ("sk-canary one", "blanks"), ("sk-canary\nx", "blanks"),
         ("sk-...", "a placeholder"), ("<your key>", "blanks"), ("your-api-key-here", "a placeholder"),
+        ("sk-xxxxxxxxxxxx", "a placeholder"),
         ("'sk-canary-1'", "quotation"), ("Bearer sk-canary-1", "words before"), ("sk-canary-\x00-1", "characters"),
         ("sk-canäry-12345", "characters"), ("OPENAI_API_KEY=sk-canary-1", "the variable"),
         ("sk-canary" * 600, "longer"),

@@ -129,7 +129,7 @@ def test_a_list_that_cannot_be_read_is_given_as_it_was(corp: Providers, changing
 @pytest.mark.parametrize(
     ("body", "kind"),
     [(b"<html><title>Sign in</title></html>", "protocol"), (b'{"models_are": 1}', "protocol"), (b'"x"', "protocol"),
-     (b'{"error": {"message": "bad key", "code": 401}}', None), (b"", "protocol"), (b"[[[[", "protocol")],
+     (b'{"error": {"message": "bad key", "code": 401}}', "auth"), (b"", "protocol"), (b"[[[[", "protocol")],
 )  # fmt: skip
 def test_what_is_no_list_is_no_empty_list(corp: Providers, changing: Changing, body: bytes, kind: str | None) -> None:
     """A login page, an error with status 200 and half a reply are errors; the list that was there stays."""
@@ -330,6 +330,7 @@ def test_lists_that_are_old_come_in_the_background(corp: Providers, server: Serv
     corp.refresh_due()
     server.wait_requests(1)
     corp.begin_refresh("corp").result(30)
+    assert not corp.lists.due(corp.get("corp"))
     asked = len(server.requests)
     changing.now = failing(500)
     corp.refresh("corp")

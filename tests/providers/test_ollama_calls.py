@@ -55,6 +55,8 @@ FIELDS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("m", {"reasoning_effort": "none"}, {"think": False}),
     ("m", {"reasoning_effort": "high"}, {"think": True}),
     ("gpt-oss:20b", {"reasoning_effort": "max"}, {"think": "high"}),
+    ("gpt-oss:20b", {"reasoning_effort": "minimal"}, {"think": "low"}),
+    ("gpt-oss:20b", {"reasoning_effort": "medium"}, {"think": "medium"}),
     ("m", {"n": 1, "user": "u", "tool_choice": "auto", "parallel_tool_calls": True}, {}),
     (
         "m",

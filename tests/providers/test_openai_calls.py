@@ -52,6 +52,7 @@ def test_openai_is_told_not_to_keep_answers(corp: str) -> None:
     assert sent("openai") == {"store": False}
     assert sent("openai", store=True, metadata={"k": "v"}) == {"store": True, "metadata": {"k": "v"}}
     assert sent("openai", metadata={"k": "v"}) == {"store": False}
+    assert sent("openai", metadata={"k": "v"}, store=False) == {"store": False}
     assert sent(corp) == {}
     assert sent(corp, store=True) == {"store": True}
 

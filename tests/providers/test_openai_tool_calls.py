@@ -75,6 +75,8 @@ DISORDERS: dict[str, tuple[list[list[Any]], list[tuple[str, str, str]]]] = {
     "arguments as an object": ([[piece({"port": "Brest"}, "tide", id="c1")]], TWO[:1]),
     "an object, said again": (
         [[piece({"port": "Brest"}, "tide", id="c1")], [piece({"port": "Brest"}, id="c1")]], TWO[:1]),
+    "an object, said again with its name and no id": (
+        [[piece({"a": "ö"}, "tide", index=0)], [piece({"a": "ö"}, "tide", index=0)]], [("", "tide", '{"a": "ö"}')]),
     "an empty object before the text": ([[piece({}, "tide", id="c1")], [piece(BREST, id="c1")]], TWO[:1]),
     "an empty object alone": ([[piece({}, "tide", id="c1")]], [("c1", "tide", "{}")]),
     "no arguments at all": ([[piece(None, "tide", id="c1")]], [("c1", "tide", "")]),

@@ -78,6 +78,8 @@ def test_texts_are_scrubbed_of_keys_that_were_met() -> None:
         assert key not in scrub(f"before {key}, after") and "before" in scrub(f"before {key}")
         assert scrub_data({"a": [f"x{key}y", 5, None], key: 1}) != {"a": [f"x{key}y", 5, None], key: 1}
         assert key not in json.dumps(scrub_data({"a": [f"x{key}y"], key: 1}))
+    Secret("longer-k3y"), Secret("longer-k3y-with-more")
+    assert scrub("longer-k3y-with-more") == "…more"
     Secret("EMPTY"), Secret("lm-studio")
     assert scrub("lm-studio/qwen is EMPTY") == "lm-studio/qwen is EMPTY"
 

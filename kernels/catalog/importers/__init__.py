@@ -7,11 +7,12 @@ from pathlib import Path
 
 from modelhub.errors import HubError, ImportFailed
 from modelhub.kernels.catalog.documents.documents import Document, read_document
-from modelhub.kernels.catalog.importers.imported import Imported, Secret
+from modelhub.kernels.catalog.importers.imported import Imported, ImportedKey
 from modelhub.kernels.catalog.importers.registry import format_of, importer, names, register
 from modelhub.kernels.catalog.importers.secrets import take_keys
+from modelhub.kernels.secret import Secret
 
-__all__ = ["Imported", "Secret", "documents_in", "names", "read", "read_one", "register"]
+__all__ = ["Imported", "ImportedKey", "documents_in", "names", "read", "read_one", "register"]
 
 SHOWN = 10  # failures of a folder's documents that are told one by one
 
@@ -87,7 +88,7 @@ def _import(document: Document, import_format: str | None, headers: bool) -> Imp
     for place, value in keys:
         name = found.cards[0].provider if found.cards else document.stem or "unknown"
         origin = found.cards[0].origin if found.cards else None
-        found.keys.setdefault(name, Secret(value, origin))
+        found.keys.setdefault(name, ImportedKey(Secret(value), origin))
         found.notes.append(f"{document.where(*place)}: it holds a key for {name}, which goes to the key store only")
     return found
 

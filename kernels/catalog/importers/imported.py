@@ -6,20 +6,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from modelhub.kernels.catalog.card import ModelCard
+from modelhub.kernels.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
-class Secret:
+class ImportedKey:
     """A key that stood in a document, on its way to the key store; it is shown nowhere.
 
     origin: the address it is for, where the document says; a key is sent to no other.
     """
 
-    value: str = field(repr=False)
+    secret: Secret
     origin: str | None = None
-
-    def __str__(self) -> str:
-        return "a key"
 
 
 @dataclass(slots=True)
@@ -35,7 +33,7 @@ class Imported:
     presets: list[dict[str, Any]] = field(default_factory=list)
     aliases: dict[str, str] = field(default_factory=dict)
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
-    keys: dict[str, Secret] = field(default_factory=dict)
+    keys: dict[str, ImportedKey] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def add(self, other: Imported) -> None:

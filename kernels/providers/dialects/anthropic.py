@@ -107,7 +107,7 @@ class Anthropic:
 
     def list_page(self, body: Any, provider: Provider) -> Page:
         """See `Dialect.list_page`."""
-        rows = [_listed(row) for row in page_rows(body, "data") if row.get("id") and isinstance(row["id"], str)]
+        rows = [_listed(ident, row) for ident, row in page_rows(body, "data", ("id",), provider).items()]
         last = body.get("last_id") if isinstance(body, dict) and body.get("has_more") is True else None
         return Page(tuple(rows), {"after_id": last} if isinstance(last, str) and last else {})
 
@@ -156,7 +156,7 @@ def _said(message: Message, number: int, whose: str) -> list[dict[str, Any]]:
     """The blocks of an answer: what was kept of it as it came, its text, its calls."""
     kept = [b for b in message.reasoning_details or () if _ours(b)]
     text = text_only(pieces(message, number), f"an answer of {whose}", number)
-    before = "".join(str(b["text"]) for b in kept if b["type"] == "text")
+    before = "".join(str(b.get("text", "")) for b in kept if b["type"] == "text")
     if text.startswith(before):
         text = text[len(before) :]
     else:  # it was changed: what was signed still goes back, ahead of it
@@ -170,17 +170,11 @@ def _said(message: Message, number: int, whose: str) -> list[dict[str, Any]]:
 
 
 def _ours(block: Any) -> bool:
-    """Whether a kept block is of this wire: thoughts that are signed, what Anthropic's own tools did, text between."""
+    """Whether a kept block is of this wire: not one of OpenRouter's or Cohere's, nor a thought that is not signed."""
     kind = block.get("type") if isinstance(block, dict) else None
-    if not isinstance(kind, str):
+    if not isinstance(kind, str) or kind.startswith("reasoning.") or kind == "tool_plan":
         return False
-    return (
-        (kind == "thinking" and "signature" in block)
-        or (kind == "redacted_thinking" and "data" in block)
-        or (kind == "text" and isinstance(block.get("text"), str))
-        or kind in {"server_tool_use", "container_upload"}
-        or kind.endswith("_tool_result")
-    )
+    return kind != "thinking" or "signature" in block
 
 
 def _blocks(found: list[str | Media], whose: str, number: int) -> list[dict[str, Any]]:
@@ -195,8 +189,6 @@ def _medium(media: Media, whose: str, number: int) -> dict[str, Any]:
         source = {"type": "url", "url": media.url}
     if media.kind == "image":
         return {"type": "image", "source": source}
-    if media.kind == "audio":
-        raise unread(media, whose, number)
     if media.mime.startswith("text/"):
         source = {"type": "text", "media_type": "text/plain", "data": media.text}
     elif media.mime not in {"", "application/pdf"}:
@@ -307,7 +299,7 @@ def _tier(body: dict[str, Any], request: ChatRequest, target: Target) -> None:
     body["service_tier"] = "auto" if tier == "auto" else "standard_only"
 
 
-def _listed(row: dict[str, Any]) -> Listed:
+def _listed(ident: str, row: dict[str, Any]) -> Listed:
     able = row.get("capabilities")
     names = {"image_input": "vision", "structured_outputs": "json_schema", "thinking": "reasoning", "pdf_input": "pdf"}
     has = {
@@ -319,7 +311,7 @@ def _listed(row: dict[str, Any]) -> Listed:
     dying = f"deprecated; it retires on {until[:10]}" if isinstance(until, str) else "deprecated"
     title = row.get("display_name")
     return Listed(
-        id=row["id"],
+        id=ident,
         title=title if isinstance(title, str) else "",
         kind="chat",
         context_length=whole(row.get("max_input_tokens")),

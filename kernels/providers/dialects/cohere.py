@@ -98,7 +98,7 @@ class Cohere:
 
     def list_page(self, body: Any, provider: Provider) -> Page:
         """See `Dialect.list_page`."""
-        rows = [_listed(row) for row in page_rows(body, "models") if isinstance(row.get("name"), str) and row["name"]]
+        rows = [_listed(name, row) for name, row in page_rows(body, "models", ("name", "id"), provider).items()]
         token = body.get("next_page_token") if isinstance(body, dict) else None
         return Page(tuple(rows), {"page_token": token} if isinstance(token, str) and token else {})
 
@@ -197,7 +197,7 @@ def _shape(body: dict[str, Any], request: ChatRequest) -> None:
         body["response_format"] = {"type": "json_object", **({"json_schema": schema} if kind == "schema" else {})}
 
 
-def _listed(row: dict[str, Any]) -> Listed:
+def _listed(name: str, row: dict[str, Any]) -> Listed:
     points = row.get("endpoints")
     kind = None
     if isinstance(points, list):
@@ -210,7 +210,7 @@ def _listed(row: dict[str, Any]) -> Listed:
         "logprobs": "logprobs",
     }  # fmt: skip
     return Listed(
-        id=row["name"],
+        id=name,
         kind=kind,
         context_length=whole(row.get("context_length")),
         capabilities=tuple(sorted(names[f] for f in features & names.keys())),

@@ -40,8 +40,7 @@ class CohereReader:
         self._provider = target.provider
         self._told = Told(request, target.provider)
         self._calls: dict[int, int] = {}  # the number of the call at each index of the stream
-        self._kinds: dict[int, str] = {}  # of the blocks of content
-        self._thought: dict[int, str] = {}  # of the blocks that are thoughts, as far as they have come
+        self._thought: dict[int, str] = {}  # of the blocks of content that are open, what it thinks in them
         self._plan = ""
         self._entries = 0
         self._citations: list[dict[str, Any]] = []
@@ -110,11 +109,8 @@ class CohereReader:
 
     def _content(self, index: int, block: dict[str, Any], entries: tuple[dict[str, Any], ...]) -> list[Event]:
         self._entries += len(entries)
-        if isinstance(block.get("type"), str):
-            self._kinds[index] = block["type"]
         thought = text_in(block.get("thinking"))
-        if thought or self._kinds.get(index) == "thinking":
-            self._thought[index] = self._thought.get(index, "") + thought
+        self._thought[index] = self._thought.get(index, "") + thought
         found = self._told.thought(0, thought)
         return [*found, *self._told.text(0, block.get("text"), entries)]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from modelhub.kernels.providers.dialects.halves import mended
+
 # By the word in small letters. A word that is not here is none of OpenAI's, and stays the provider's own.
 FINISHES = {
     "stop": "stop", "eos": "stop", "eos_token": "stop", "end_turn": "stop", "stop_sequence": "stop",
@@ -29,6 +31,6 @@ def finish_of(said: Any) -> tuple[str | None, str | None]:
         said = said.get("type")
     if said is None or said == "" or said is False:
         return None, None
-    word = str(said)[:200]
+    word = mended(str(said)[:200])
     finish = FINISHES.get(word.lower())
     return finish, None if finish == word else word

@@ -111,7 +111,7 @@ class Gemini:
 
     def list_page(self, body: Any, provider: Provider) -> Page:
         """See `Dialect.list_page`."""
-        rows = [_listed(row) for row in page_rows(body, "models") if isinstance(row.get("name"), str) and row["name"]]
+        rows = [_listed(name, row) for name, row in page_rows(body, "models", ("name", "id"), provider).items()]
         token = body.get("nextPageToken") if isinstance(body, dict) else None
         return Page(tuple(rows), {"pageToken": token} if isinstance(token, str) and token else {})
 
@@ -151,13 +151,15 @@ def _said(message: Message, number: int, names: dict[str, tuple[str, bool]]) -> 
     """The parts of an answer: each signature on the part it came on."""
     kept = [p for p in message.reasoning_details or () if _ours(p)]
     parts: list[dict[str, Any]] = [p for p in kept if p.get("thought") is True]
-    text, rest = "", []
-    for piece in pieces(message, number):
-        if isinstance(piece, str):
-            text += piece
-        else:
-            rest.append(_part(piece))
+    said = pieces(message, number)
+    text = "".join(piece for piece in said if isinstance(piece, str))
+    rest = [_part(piece) for piece in said if isinstance(piece, Media)]
     for signed in kept:
+        if "picture" in signed:  # its number among the pictures, with which it goes back
+            picture = signed["picture"]
+            if isinstance(picture, int) and 0 <= picture < len(rest):
+                rest[picture]["thoughtSignature"] = signed.get("thoughtSignature")
+            continue
         if signed.get("thought") is True:
             continue
         own = signed.get("text")
@@ -257,14 +259,14 @@ def _thinking(body: dict[str, Any], request: ChatRequest, target: Target) -> Non
     put(body, f"{_CONFIG}.thinkingConfig", {**config, **({"includeThoughts": True} if effort != "none" else {})})
 
 
-def _listed(row: dict[str, Any]) -> Listed:
+def _listed(name: str, row: dict[str, Any]) -> Listed:
     methods = row.get("supportedGenerationMethods")
     kind = None
     if isinstance(methods, list):
         kind = "chat" if "generateContent" in methods else "embedding" if "embedContent" in methods else "other"
     title, about = row.get("displayName"), row.get("description")
     return Listed(
-        id=str(row["name"]).removeprefix("models/"),
+        id=name.removeprefix("models/"),
         title=title if isinstance(title, str) else "",
         kind=kind,
         context_length=whole(row.get("inputTokenLimit")),

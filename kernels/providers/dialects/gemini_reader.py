@@ -45,10 +45,10 @@ FACTS = (
 class _Candidate:
     """One choice, as far as it has come."""
 
-    __slots__ = ("calls", "entries", "facts", "native")
+    __slots__ = ("calls", "entries", "facts", "native", "pictures")
 
     def __init__(self) -> None:
-        self.calls = 0
+        self.calls = self.pictures = 0
         self.entries = 0
         self.facts: dict[str, Any] = {}
         self.native: str | None = None
@@ -159,9 +159,7 @@ class GeminiReader:
             return [self._call(index, candidate, part)], entries
         data = part_of(part, "inlineData")
         if mime := text_in(data.get("mimeType")):
-            if mime.startswith("image/"):
-                return [Pictured(index, f"data:{mime};base64,{text_in(data.get('data'))}")], entries
-            return [Warned(f"the answer has a part of type {mime}, which is in response.raw alone")], entries
+            return self._medium(index, candidate, part, mime, text_in(data.get("data"))), entries
         found: list[Event] = []
         if part.keys() & {"thoughtSignature", "executableCode", "codeExecutionResult"}:
             found.append(Kept(index, (part,)))
@@ -169,6 +167,18 @@ class GeminiReader:
             return [*self._told.thought(index, part.get("text")), *found], entries
         text = self._told.text(index, part.get("text"), entries) if part.get("text") else []
         return [*text, *found], () if text else entries
+
+    def _medium(self, index: int, candidate: _Candidate, part: dict[str, Any], mime: str, data: str) -> list[Event]:
+        """A picture, and its signature under its number; a draft, which is a thought, is in response.raw alone."""
+        if part.get("thought") is True:
+            return []
+        if not mime.startswith("image/"):
+            return [Warned(f"the answer has a part of type {mime}, which is in response.raw alone")]
+        found: list[Event] = [Pictured(index, f"data:{mime};base64,{data}")]
+        if signature := text_in(part.get("thoughtSignature")):
+            found.append(Kept(index, ({"picture": candidate.pictures, "thoughtSignature": signature},)))
+        candidate.pictures += 1
+        return found
 
     def _call(self, index: int, candidate: _Candidate, part: dict[str, Any]) -> Event:
         call = part_of(part, "functionCall")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
+DEEPEST = 50  # levels of a value that are kept
+
 
 class Halves:
     """Joins the halves of surrogate pairs over the pieces of one text; what it gives always encodes to UTF-8.
@@ -43,3 +48,16 @@ def mended(text: str) -> str:
     if text.isascii():
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def sayable(value: Any, deep: int = 0) -> Any:
+    """A value out of a reply as JSON in UTF-8 can say it: numbers that are none become None, half characters U+FFFD."""
+    if isinstance(value, str):
+        return mended(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {mended(str(k)): sayable(v, deep + 1) for k, v in value.items()} if deep < DEEPEST else None
+    if isinstance(value, list):
+        return [sayable(v, deep + 1) for v in value] if deep < DEEPEST else None
+    return value

@@ -126,7 +126,8 @@ class Ollama:
 
     def list_page(self, body: Any, provider: Provider) -> Page:
         """See `Dialect.list_page`."""
-        return Page(tuple(_listed(row) for row in page_rows(body, "models") if _name(row)))
+        rows = page_rows(body, "models", ("model", "name", "id"), provider)
+        return Page(tuple(_listed(name, row) for name, row in rows.items()))
 
 
 def _think(effort: str, target: Target) -> bool | str:
@@ -172,12 +173,7 @@ def _message(message: Message, number: int, whose: str, names: dict[str, str]) -
     return row
 
 
-def _name(row: Mapping[str, Any]) -> str:
-    found = row.get("model") or row.get("name")
-    return found if isinstance(found, str) else ""
-
-
-def _listed(row: dict[str, Any]) -> Listed:
+def _listed(name: str, row: dict[str, Any]) -> Listed:
     details = row.get("details")
     details = details if isinstance(details, dict) else {}
     family = details.get("family")
@@ -192,7 +188,7 @@ def _listed(row: dict[str, Any]) -> Listed:
     if kind is None and isinstance(family, str) and "bert" in family:
         kind = "embedding"  # all of that family are
     return Listed(
-        id=_name(row),
+        id=name,
         kind=kind,
         context_length=whole(details.get("context_length")),
         capabilities=tuple(sorted(names[a] for a in able & names.keys())),

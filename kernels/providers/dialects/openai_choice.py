@@ -7,7 +7,7 @@ from typing import Any
 from modelhub.kernels.protocol.events import Delta, Event, Kept, Pictured, Reasoned, Refused, Warned
 from modelhub.kernels.providers.dialects import logprobs
 from modelhub.kernels.providers.dialects.finishes import finish_of
-from modelhub.kernels.providers.dialects.halves import Halves
+from modelhub.kernels.providers.dialects.halves import Halves, mended, sayable
 from modelhub.kernels.providers.dialects.thinking import Blocks, ThinkTags, thought_of
 from modelhub.kernels.providers.dialects.tool_calls import ToolCalls
 
@@ -18,8 +18,8 @@ class ChoiceReader:
     """Reads what comes of one choice: the deltas of a stream, or its message."""
 
     __slots__ = (
-        "_asked", "_blocks", "_calls", "_data", "_index", "_refusal", "_tags", "_text", "_thought", "_unread",
-        "annotations", "entries", "finish", "finished", "length", "native", "refusal_entries",
+        "_asked", "_blocks", "_calls", "_data", "_index", "_piecewise", "_refusal", "_tags", "_text", "_thought",
+        "_told", "_unread", "annotations", "entries", "finish", "finished", "native", "refusal_entries",
     )  # fmt: skip
 
     def __init__(self, index: int, think_tags: str, asked: bool) -> None:
@@ -35,8 +35,9 @@ class ChoiceReader:
         self._calls: ToolCalls | None = None
         self._blocks: Blocks | None = None
         self._unread: set[str] = set()  # kinds of parts that were left out
+        self._told: list[str] = []  # the text, in the pieces that came
+        self._piecewise = False  # whether its messages are pieces
         self._data = [0, 0]  # bytes of the text, and of the text that entries stand for
-        self.length = 0  # characters of the text
         self.entries = 0  # log probabilities
         self.annotations: list[dict[str, Any]] = []  # what a search found: citations and where they stand in the text
         self.refusal_entries: list[dict[str, Any]] = []
@@ -77,17 +78,25 @@ class ChoiceReader:
             found.append(Delta(self._index, "", len(entries), entries))
 
     def message(self, choice: dict[str, Any], message: dict[str, Any], found: list[Event]) -> None:
-        """Read a whole message. In a stream it may repeat what came: of its text, what did not come is told."""
-        if self.length:
-            content = message.get("content")
-            if isinstance(content, str) and len(content) > self.length:
-                self._tell(content[self.length :], (), found)
-            return
+        """Read a whole message. In a stream it may repeat what came, or be a piece: what did not come is told."""
         calls = message.get("tool_calls")
-        if calls:
-            message = {**message, "tool_calls": None}
+        if calls and self._calls is None:
             found += self._tools().add(calls, each_new=True)
-        self.delta(choice, message, found)
+        if not self._told:
+            self.delta(choice, {**message, "tool_calls": None} if calls else message, found)
+            return
+        content, so_far = message.get("content"), "".join(self._told)
+        if not isinstance(content, str):
+            return
+        if not self._piecewise:
+            if content.startswith(so_far):
+                content = content[len(so_far) :]
+            elif so_far.startswith(content):
+                return
+            else:
+                self._piecewise = True  # messages that are not the text so far are pieces of it
+        if content:
+            self._tell(content, (), found)
 
     def ends(self, choice: dict[str, Any], found: list[Event]) -> None:
         """Take the finish reason of a chunk: the first that says something counts."""
@@ -95,7 +104,7 @@ class ChoiceReader:
         if self.finished or (finish is None and own is None):
             return
         native = choice.get("native_finish_reason")
-        self.finish, self.native = finish, native if isinstance(native, str) and native else own
+        self.finish, self.native = finish, mended(native) if isinstance(native, str) and native else own
         self.finished = True
         self.rest(found)
 
@@ -115,7 +124,8 @@ class ChoiceReader:
         """Tell text as it came, and entries with it."""
         if not text.isascii() or self._text.held:
             text = self._text.whole(text)
-        self.length += len(text)
+        if text:
+            self._told.append(text)
         if self._asked:
             self._data[0] += len(text.encode())
         if self._tags is None:
@@ -172,7 +182,7 @@ class ChoiceReader:
             self._refuse(refusal, found)
         notes = delta.get("annotations")
         if isinstance(notes, list):
-            self.annotations += [note for note in notes if isinstance(note, dict)]
+            self.annotations += [sayable(note) for note in notes if isinstance(note, dict)]
         images = delta.get("images")
         if images:
             self._pictures(images, found)
@@ -192,7 +202,7 @@ class ChoiceReader:
             said = image.get("image_url", image.get("url")) if isinstance(image, dict) else image
             url = said.get("url") if isinstance(said, dict) else said
             if isinstance(url, str) and url:
-                found.append(Pictured(self._index, url))
+                found.append(Pictured(self._index, mended(url)))
 
     def _left_out(self, kind: str, found: list[Event]) -> None:
         if kind not in self._unread:

@@ -10,6 +10,7 @@ from modelhub.errors import ProviderError
 from modelhub.kernels.protocol.events import Ended, Event, Started, Warned
 from modelhub.kernels.protocol.request import ChatRequest
 from modelhub.kernels.providers.dialects import wire_reply
+from modelhub.kernels.providers.dialects.halves import sayable
 from modelhub.kernels.providers.dialects.openai_choice import ChoiceReader
 from modelhub.kernels.providers.dialects.usage import usage_in
 from modelhub.kernels.providers.failures import failure_in
@@ -139,7 +140,7 @@ class OpenAIReader:
             self._around(body, found)
             reason = choice.get("stop_reason")  # vLLM: which stop text it was, or which token
             if reason is not None:
-                self._more["stop_reason"] = reason
+                self._more["stop_reason"] = sayable(reason)
             if len(self._states) >= self._n and all(s.finished for s in self._states.values()):
                 self._warn(found)
 
@@ -154,7 +155,7 @@ class OpenAIReader:
         """Read what a chunk says of the reply. Of what comes more than once, the last counts."""
         new = {n: v for n in SAID if n not in self._said and isinstance(v := body.get(n), str | int | float) and v}
         if new:
-            self._said |= new
+            self._said |= sayable(new)
             self._named = "id" in self._said and "model" in self._said
             found.append(Started({"said": dict(self._said)}))
         groq = body.get("x_groq")
@@ -162,7 +163,7 @@ class OpenAIReader:
             self._failed = failure_in({"error": groq["error"]}, self._provider)
         for name, value in body.items():
             if name not in _PLAIN and value not in (None, "", [], {}) and name != "error":
-                self._more[name] = value
+                self._more[name] = sayable(value)
 
     def _no_json(self, event: ServerEvent) -> list[Event]:
         """Read an event that is no JSON: the end, nothing, what the end of the stream cut, or no event of ours."""

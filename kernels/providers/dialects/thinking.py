@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from modelhub.kernels.providers.dialects.halves import sayable
+
 OPEN, CLOSE = "<think>", "</think>"
 
 
@@ -85,6 +87,7 @@ class Blocks:
         for piece in details if isinstance(details, list) else ():
             if not isinstance(piece, dict):
                 continue
+            piece = sayable(piece)
             for name in ("text", "summary"):
                 if isinstance(piece.get(name), str):
                     text += piece[name]
@@ -96,7 +99,7 @@ class Blocks:
                     elif value is not None:
                         last[name] = value
             else:
-                self._blocks.append(dict(piece))
+                self._blocks.append(piece)
         return text
 
     def end(self) -> tuple[dict[str, Any], ...]:

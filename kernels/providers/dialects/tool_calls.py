@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from modelhub.kernels.protocol.events import Called, Event, Warned
-from modelhub.kernels.providers.dialects.halves import Halves
+from modelhub.kernels.providers.dialects.halves import Halves, mended, sayable
 
 MOST = 4096  # calls in one answer; what comes above that is somebody's mistake or malice
 
@@ -132,7 +132,7 @@ class ToolCalls:
         if not last.arguments or not last.whole:
             return False
         if isinstance(arguments, dict):
-            return json.dumps(arguments) != last.text
+            return _written(arguments) != last.text
         return isinstance(arguments, str) and arguments.strip() != ""
 
     @staticmethod
@@ -142,7 +142,7 @@ class ToolCalls:
             call.sized += 1
             if not arguments or call.arguments:
                 return ""
-            arguments = json.dumps(arguments, ensure_ascii=False)
+            arguments = _written(arguments)
         if not isinstance(arguments, str) or not arguments:
             return ""
         text = call.halves.whole(arguments)
@@ -154,11 +154,11 @@ class ToolCalls:
 def _extra(piece: dict[str, Any]) -> dict[str, Any]:
     """What must go back with the call: Gemini's signatures stand under this name on its OpenAI route."""
     extra = piece.get("extra_content")
-    return extra if isinstance(extra, dict) else {}
+    return sayable(extra) if isinstance(extra, dict) else {}
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else str(value) if type(value) is int else ""
+    return mended(value) if isinstance(value, str) else str(value) if type(value) is int else ""
 
 
 def _number(value: Any) -> int | None:
@@ -167,6 +167,10 @@ def _number(value: Any) -> int | None:
     if isinstance(value, int):
         return value
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10 else None
+
+
+def _written(arguments: Any) -> str:
+    return json.dumps(sayable(arguments), ensure_ascii=False)
 
 
 def _is_json(text: str) -> bool:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from modelhub.kernels.providers.dialects.halves import sayable
+
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 _DETAILS = ("prompt_tokens_details", "completion_tokens_details")
 
@@ -39,9 +41,10 @@ def usage_of(said: Any) -> dict[str, Any]:
                 found[name] = count
         elif name in _DETAILS:
             if isinstance(value, Mapping):
-                found[name] = {k: v if (n := counted(v)) is None else n for k, v in value.items() if v is not None}
+                known = {k: (v, counted(v)) for k, v in value.items() if v is not None}
+                found[name] = {k: sayable(v) if count is None else count for k, (v, count) in known.items()}
         elif value is not None:
-            found[name] = value
+            found[name] = sayable(value)
     hit = counted(said.get("prompt_cache_hit_tokens"))
     if hit is not None:
         details = found.get("prompt_tokens_details", {})

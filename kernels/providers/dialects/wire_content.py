@@ -71,12 +71,9 @@ def hints(request: ChatRequest) -> list[str]:
     """What messages say that no wire but OpenAI's can: warnings."""
     parts = [p for m in request.messages if isinstance(m.content, list) for p in m.content]
     details = [(p.image_url or {}).get("detail") for p in parts if p.type == "image_url"]
-    found = []
     if any(d not in (None, "auto") for d in details):
-        found.append("the detail of a picture has no effect here: only OpenAI's API knows it")
-    if any(m.name for m in request.messages if m.role not in {"tool", "function"}):
-        found.append("the name of a message has no effect here: this provider's messages have none")
-    return found
+        return ["the detail of a picture has no effect here: only OpenAI's API knows it"]
+    return []
 
 
 def data_url(url: str) -> tuple[str, str] | None:

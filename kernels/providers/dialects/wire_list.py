@@ -8,7 +8,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from modelhub.kernels.providers.dialects.dialect import Call
+from modelhub.kernels.providers.dialects.wire_reply import failed
 from modelhub.kernels.providers.provider import Provider
+
+LONGEST = 512  # characters of an id
 
 
 def page_call(provider: Provider, following: Mapping[str, str], path: str) -> Call:
@@ -26,14 +29,27 @@ def joined(base: str, path: str) -> str:
     return base.removesuffix(first) + path if base.endswith(first) else base + path
 
 
-def page_rows(body: Any, name: str) -> list[dict[str, Any]]:
-    """The rows of a page. Raises ValueError where it is none."""
-    rows = body.get(name) if isinstance(body, dict) else body
-    if rows is None and isinstance(body, dict) and name in body:
-        return []
+def page_rows(body: Any, name: str, idents: tuple[str, ...], provider: Provider) -> dict[str, dict[str, Any]]:
+    """The rows of a page by their ids, which stand under one of `idents`. name: what the list stands under.
+
+    A name alone is a row, too; what is none is left out, and the rest stands. Raises ProviderError for an error in
+    place of the list, ValueError where there is none.
+    """
+    failed(body, provider)
+    rows = body
+    if isinstance(body, dict):
+        rows = next((body[n] for n in (name, "data", "models") if isinstance(body.get(n), list)), None)
+        if rows is None and body.keys() & {name, "data", "models"}:
+            rows = []
     if not isinstance(rows, list):
         raise ValueError(f"no list of models: it has no {name!r}")
-    return [row for row in rows if isinstance(row, dict)]
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        said = row if isinstance(row, dict) else {idents[0]: row}
+        ident = next((said[n] for n in idents if isinstance(said.get(n), str) and said[n]), "")
+        if ident.strip() and len(ident) <= LONGEST and ident.isprintable():
+            found.setdefault(ident, said)
+    return found
 
 
 def second(value: Any) -> int | None:

@@ -92,13 +92,11 @@ def calls_of(message: Message, number: int) -> Iterator[ToolCall]:
                     f"messages.{number}: the arguments of {short(function['name'])} are no JSON: {short(arguments)}",
                     param="messages",
                 ) from None
-        if not isinstance(arguments, dict):
-            arguments = {} if arguments is None else arguments
         extra, ident = row.get("extra_content"), row.get("id")
         yield ToolCall(
             ident if isinstance(ident, str) else "",
             str(function["name"]),
-            arguments,
+            {} if arguments is None else arguments,
             dict(extra) if isinstance(extra, dict) else {},
         )
 
