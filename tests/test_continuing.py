@@ -162,3 +162,13 @@ def test_one_choice_alone_can_be_gone_on_with(hub: Hub) -> None:
     response.wait(60)
     with pytest.raises(BadRequest, match="2 choices"):
         hub.continue_answer(response)
+
+
+def test_the_field_that_goes_on(hub: Hub) -> None:
+    """`continue_final_message` lets a local model go on in the last message, which must be the assistant's."""
+    story = [{"role": "user", "content": "Tell me a story."}, {"role": "assistant", "content": "Once upon"}]
+    response = hub.chat(story, max_tokens=3, continue_final_message=True, **STORY)
+    assert response.text() and response.debug["prompt"].endswith("Once upon")
+    for wrong in (story[:1], [*story, story[0]], [story[0], {"role": "assistant", "content": ""}]):
+        with pytest.raises(BadRequest, match="continue_final_message needs a last message of the assistant's"):
+            hub.chat(wrong, continue_final_message=True, **STORY)

@@ -161,18 +161,18 @@ def shown(provider: Provider, rows: Sequence[Listed]) -> list[Listed]:
     where the same is listed without its date.
     """
     ids = {row.id for row in rows}
-    patterns = [re.compile(fnmatch.translate(p.lower())) for p in provider.hide]
+    patterns = re.compile("|".join(fnmatch.translate(p.lower()) for p in provider.hide) or r"(?!)")
     return [row for row in rows if row.id in provider.models.fixed or not _hidden(row, ids, patterns)]
 
 
-def _hidden(row: Listed, ids: set[str], patterns: Sequence[re.Pattern[str]]) -> bool:
+def _hidden(row: Listed, ids: set[str], patterns: re.Pattern[str]) -> bool:
     if row.retired or row.kind in {"embedding", "other"}:
         return True
     plain = _DATE.sub("", row.id)
     if plain != row.id and plain and (plain in ids or f"{plain}-latest" in ids):
         return True
-    names = {row.id.lower(), row.id.lower().rpartition("/")[2]}
-    return any(p.match(name) for p in patterns for name in names)
+    name = row.id.lower()
+    return bool(patterns.match(name) or ("/" in name and patterns.match(name.rpartition("/")[2])))
 
 
 @contextlib.asynccontextmanager

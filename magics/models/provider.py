@@ -244,7 +244,8 @@ def _first_look(providers: Providers, one: Provider) -> str:
     """What a provider that was just added answers, if it does so soon, and what to type next."""
     state = providers.availability(one.name)
     if state.state == "needs key" or not one.base_url:
-        return f"{state}: {state.command}"
+        more = f"; if it wants none, %models provider edit {one.name} --no-key" if one.source == "yours" else ""
+        return f"{state}: {state.command}{more if one.base_url else ''}"
     coming = providers.begin_refresh(one.name)
     until = time.monotonic() + PATIENCE
     while not coming.done() and time.monotonic() < until:

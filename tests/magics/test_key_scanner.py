@@ -11,8 +11,8 @@ from modelhub.kernels.redaction import BEGINNINGS
 from modelhub.magics.key_scanner import HINTS, warning
 from tests.kernel import Kernel
 
-HEX = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
-MIXED = "kQ7wZ2pL9xV4bN6mR8tY1uI3oP5aS0dF"
+HEX = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
+MIXED = "hT3vB8nM1cX6zL9kJ4gF7dS2aP5qW0eR"
 
 WITH_KEYS = [
     (f'openai.api_key = "sk-proj-{MIXED}"', "openai"),
@@ -45,6 +45,9 @@ WITHOUT_KEYS = [
     "hf_transformers_pipeline_builder_long_name", f"task-{HEX} disk-{HEX}", "%models keys set openai",
     '"gpt-4o-mini-2024-07-18 claude-3-5-sonnet-20241022 meta-llama/Llama-3.3-70B-Instruct sk-..."',
     'os.environ["OPENAI_API_KEY"] = os.getenv("MY_KEY")', "accounts/fireworks/models/fw_llama_v3p1_405b_instruct_turbo",
+    f"%models keys set openai sk-proj-{MIXED}",  # which says more itself
+    "%env OPENAI_API_KEY=$MY_OPENAI_KEY", "%env OPENAI_API_KEY=your-api-key-here", f'k = "sk-{"0" * 32}"',
+    'k = "sk-your-own-key-1234567890abc"',
     'PATH_TOKEN = "tokens/my_file_of_today.json"', "", "%%chat\nWhat is the capital of France?",
 ]  # fmt: skip
 
@@ -101,6 +104,7 @@ def test_in_a_kernel(room: Kernel) -> None:
     for _ in range(2):
         assert len(said(room, cell)) == 1
     assert len(said(room, "%%capture\n" + cell)) == 1
+    assert len(said(room, f"get_ipython().run_cell('a = \"sk-proj-{MIXED}\"')")) == 1
     assert said(room, "a = 1") == []
     assert said(room, 'word = "".join(["correct", "horse", "battery", "staple"])') == []
     assert said(room, 'import modelhub; modelhub.hub().providers.keys.set("ollama", word, session=True)') == []

@@ -53,7 +53,8 @@ def test_adding_lists_and_tells_what_to_ask(server: Server) -> None:
 def test_adding_one_that_needs_a_key_asks_nobody(server: Server) -> None:
     """Where a key is missing the command that sets it is told."""
     said = repr(run(f"provider add corp --base-url {server.url} --needs-key"))
-    assert said.endswith("needs key: none was found: %models keys set corp") and server.requests == []
+    assert "needs key: none was found: %models keys set corp; if it wants none, %models provider edit corp" in said
+    assert server.requests == []
 
 
 def test_adding_one_that_does_not_answer(server: Server) -> None:

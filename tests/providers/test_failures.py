@@ -124,7 +124,7 @@ def test_a_body_of_any_length_makes_a_short_message() -> None:
     [
         b"[" * 100_000,
         b'{"error":' * 50_000,
-        b'{"error":' * 300 + b"1" + b"}" * 300,
+        b'{"error":' * 450 + b"1" + b"}" * 450,
         b"<html>" + b"<title" * 50_000,
         b"<html>" + b"<" * 300_000,
         b"<html>" + b"<script" * 40_000,

@@ -22,6 +22,8 @@ ERRORS: dict[str, tuple[Any, str, int | None, bool, str]] = {
                   "server", 500, True, "Corp sent an error (500): old llama.cpp style"),
     "vllm old": ({"object": "error", "message": "boom", "type": "InternalServerError", "code": 500},
                  "server", 500, True, "boom"),
+    "vllm old, no code": ({"object": "error", "message": "boom", "type": "InternalServerError"},
+                          "server", None, True, "boom"),
     "vllm old, bad": ({"object": "error", "message": "boom", "type": "BadRequestError", "code": 400},
                       "bad_request", 400, False, "boom"),
     "bad, without a status": ({"error": {"message": "odd", "type": "invalid_request_error"}},

@@ -140,11 +140,26 @@ def test_a_connection_that_breaks_before_the_answer_is_made_again(own_hub: Hub) 
         assert start(own_hub, server, settings=TRIES).text() == "kelp"
 
 
-def test_retries_are_not_written_to_the_screen(own_hub: Hub, capfd: pytest.CaptureFixture[str]) -> None:
-    """The library that counts the tries logs to nobody."""
+def test_retries_are_not_written_to_the_screen(
+    own_hub: Hub, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The library that counts the tries logs to nobody; another's use of it is still logged."""
     with serve([busy(500), ANSWER]) as server:
         assert start(own_hub, server, settings=TRIES).text() == "kelp"
-    assert capfd.readouterr() == ("", "")
+    assert capfd.readouterr() == ("", "") and not caplog.records
+
+    import stamina
+
+    calls: list[int] = []
+
+    @stamina.retry(on=KeyError, attempts=2, wait_initial=0.0, wait_jitter=0.0)
+    def theirs() -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise KeyError
+
+    theirs()
+    assert [r.name for r in caplog.records] == ["stamina"]
 
 
 def test_a_stop_ends_the_waiting(own_hub: Hub) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -233,12 +234,17 @@ def test_a_broken_key_of_the_environment_is_told_of(keys: Keys, monkeypatch: pyt
     assert "canary" not in str(refused.value)
 
 
-def test_where_nobody_can_be_asked(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a terminal and without a front end the answer is one line with the variable to be set."""
-    with open(os.devnull) as nothing:  # noqa: PTH123 - a device
-        monkeypatch.setattr("sys.stdin", nothing)
-        with pytest.raises(BadRequest, match=r"cannot ask for the key of openai unseen: set .*OPENAI_API_KEY"):
-            keys.set("openai")
+def test_where_nobody_can_be_asked(home: Path) -> None:
+    """Without a terminal nothing is read, where it would be seen: the answer is one line with what is to be set."""
+    code = (
+        "from modelhub.kernels.providers.providers import Providers; keys = Providers().keys\n"
+        "try: keys.set('openai')\nexcept Exception as error: print(error)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], input=f"{ONE}\n", text=True, capture_output=True, timeout=60,
+                         check=True, start_new_session=True)  # fmt: skip
+    assert ran.stdout.startswith("this front end cannot ask for the key of openai unseen: set the environment variable")
+    assert "OPENAI_API_KEY" in ran.stdout and "canary" not in ran.stdout + ran.stderr
+    assert not (home / "keys.json").exists()
 
 
 def test_removing_a_key(providers: Providers) -> None:

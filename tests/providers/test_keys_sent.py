@@ -58,7 +58,7 @@ def test_an_error_brings_no_frames_along(own_hub: Hub) -> None:
     """What is raised to the user has passed no frame in whose locals the provider's words, and the key, stand."""
 
     def refuse(request: Request) -> Reply:
-        said = request.headers["authorization"]
+        said = request.headers["authorization"].removeprefix("Bearer ")
         return Reply(json.dumps({"error": {"message": said, "param": said, "code": said}}).encode(), 401,
                      {"content-type": "application/json", "x-request-id": said})  # fmt: skip
 

@@ -149,8 +149,11 @@ def test_an_etag_spares_the_list(corp: Providers, server: Server, changing: Chan
     assert [r.headers.get("if-none-match") for r in server.requests] == [None, '"v1"']
 
 
-def test_many_threads_ask_once(corp: Providers, server: Server, changing: Changing) -> None:
-    """While a list is read, who else wants it waits for the same."""
+@pytest.mark.parametrize("written", [True, False])
+def test_many_threads_ask_once(corp: Providers, home: Path, server: Server, changing: Changing, written: bool) -> None:
+    """While a list is read, who else wants it waits for the same, also where no file can be locked."""
+    if not written:
+        (home / "lists").write_text("in the way")
     gate = threading.Event()
     changing.now = Reply(changing.now.body, headers=JSON, head_gate=gate)
     found: list[list[str]] = []

@@ -76,6 +76,8 @@ def test_tools() -> None:
     """Tools are sent; where none shall be called, none are."""
     assert body("ollama", tools=[TIDE])["tools"] == [TIDE]
     assert "tools" not in body("ollama", tools=[TIDE], tool_choice="none")
+    bare = body("ollama", tools=[{"type": "function", "function": {"name": "now"}}])["tools"][0]["function"]
+    assert bare == {"name": "now", "description": "", "parameters": {"type": "object", "properties": {}}}
 
 
 MESSAGES: list[tuple[list[Any], list[dict[str, Any]]]] = [

@@ -66,6 +66,8 @@ STREAMS: dict[str, tuple[list[Any], str, str | None]] = {
         "kelp", "stop"),
     "messages of the text so far": (
         [{"choices": [{"message": {"content": t}}]} for t in ("k", "ke", "kelp", "kelp")] + [DONE], "kelp", None),
+    "the whole text again, without the blank at its end": (
+        [text("kelp "), {"choices": [{"message": {"content": "kelp"}, "finish_reason": "stop"}]}], "kelp ", "stop"),
     "messages that are pieces": (
         [{"choices": [{"message": {"content": t}}]} for t in ("ke", "l", "p ", "ke", "l")] + [DONE], "kelp kel", None),
     "text beside the delta": (
@@ -183,6 +185,7 @@ USAGES: dict[str, tuple[list[Any], dict[str, Any]]] = {
     "DeepSeek's cache": (
         [text("x"), {**ENDS, "usage": {**USAGE, "prompt_cache_hit_tokens": 3}}],
         {**USAGE, "prompt_cache_hit_tokens": 3, "prompt_tokens_details": {"cached_tokens": 3}}),
+    "details of no type": ([text("x"), {**ENDS, "usage": {**USAGE, "prompt_tokens_details": "many"}}], USAGE),
     "none": ([text("x"), ENDS], {}),
     "of no type": ([text("x", usage="lots"), {**ENDS, "usage": [1]}], {}),
 }  # fmt: skip
@@ -219,7 +222,7 @@ def test_pictures_and_sound() -> None:
 def test_what_a_reply_says_of_itself() -> None:
     """Id and model are the first that are not empty; what only some say is kept, the last of it."""
     events = [
-        {"id": "", "model": "", "choices": []},
+        {"id": "", "model": "", "system_fingerprint": {"no": "text"}, "choices": []},
         text("x", id="c2", model="m-2026", citations=["a"]),
         text("y", id="c3", model="other", citations=["a", "b"], provider="Acme"),
         {**ENDS, "system_fingerprint": "fp", "service_tier": "default"},

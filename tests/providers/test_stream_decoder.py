@@ -156,7 +156,7 @@ def test_an_event_comes_when_its_blank_line_does() -> None:
 def test_a_page_is_no_stream(body: bytes) -> None:
     """A page and plain words are given as what they are."""
     events, value, page = decode([body])
-    assert (events, value) == ([], None) and page.strip() in body
+    assert (events, value) == ([], None) and page and page.strip() in body
 
 
 def test_comments_are_no_beginning() -> None:

@@ -11,18 +11,19 @@ import pytest
 
 from modelhub.kernels.hub import Hub
 from modelhub.kernels.providers.keys import Keys
-from modelhub.kernels.providers.providers import Providers
 from tests.providers.replay import Reply, serve
 
-PLAIN = "correct-horse-battery-staple"  # no pattern knows it
+PLAIN, OTHER, THIRD = (
+    f"correct-horse-battery-{word}" for word in ("staple", "hinge", "clasp")
+)  # no pattern knows them
 SHAPED = "sk-proj-kQ7wZ2pL9xV4bN6mR8tY1uI3oP5aS0dF"
 
 
-def keep(key: str) -> None:
+def keep(home: Path, key: str) -> None:
     """Keep a key in keys.json, as another kernel does: this one never held it."""
-    providers = Providers()
-    providers.keys.on_change.clear()
-    providers.keys.set("mistral", key)
+    home.mkdir(exist_ok=True)
+    (home / "keys.json").write_text(json.dumps({"mistral": {"key": key}}))
+    (home / "keys.json").chmod(0o600)
 
 
 def everything(home: Path) -> str:
@@ -32,7 +33,7 @@ def everything(home: Path) -> str:
 
 def test_keys_are_masked_before_they_are_written(hub: Hub, home: Path) -> None:
     """A question with a key in it is logged without it, whether it is a kept one or looks like one; words stay."""
-    keep(PLAIN)
+    keep(home, PLAIN)
     options = {"temperature": 0, "max_tokens": 2, "user": PLAIN, "metadata": {"note": SHAPED}}
     hub.chat(f"Is {PLAIN} or {SHAPED} good?", model="tiny-chat", system=f"It is\n{SHAPED}", **options).text()
     hub.log.close()
@@ -45,7 +46,7 @@ def test_keys_are_masked_before_they_are_written(hub: Hub, home: Path) -> None:
 
 def test_a_key_that_is_answered_is_masked_with_its_tokens(own_hub: Hub, home: Path) -> None:
     """An answer that has a key in it is kept without it, and without its tokens, which make it up."""
-    pieces = [PLAIN[:9], PLAIN[9:20], PLAIN[20:]]
+    pieces = [OTHER[:9], OTHER[9:20], OTHER[20:]]
     events = [
         {"choices": [{"index": 0, "delta": {"content": p}, "logprobs": {"content": [
             {"token": p, "logprob": -0.1, "bytes": list(p.encode()), "top_logprobs": []}]}}]}
@@ -53,13 +54,13 @@ def test_a_key_that_is_answered_is_masked_with_its_tokens(own_hub: Hub, home: Pa
     ]  # fmt: skip
     events.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
     body = "".join(f"data: {json.dumps(e)}\n\n" for e in events) + "data: [DONE]\n\n"
-    keep(PLAIN)
+    keep(home, OTHER)
     with serve(Reply(body.encode())) as server:
         own_hub.providers.add("corp", base_url=f"{server.url}/v1")
         response = own_hub.chat("hi", model="corp/x", logprobs=True)
-        assert response.text() == PLAIN and len(response.logprobs) == 3, "what is shown is what came"
+        assert response.text() == OTHER and len(response.logprobs) == 3, "what is shown is what came"
     own_hub.log.close()
-    assert own_hub.log.recent()[0]["text"] == "…aple"
+    assert own_hub.log.recent()[0]["text"] == "…inge"
     assert own_hub.log.response(response.id).logprobs == []
     assert not any(piece in everything(home) for piece in pieces)
 
@@ -88,5 +89,5 @@ def test_the_files_are_their_owners_alone(hub: Hub, home: Path) -> None:
 
 def test_keys_are_found_by_any_kernel(home: Path) -> None:
     """A kernel that never asked a provider knows the keys that are kept."""
-    keep(PLAIN)
-    assert PLAIN not in Keys().scrub(f"it is {PLAIN}")
+    keep(home, THIRD)
+    assert THIRD not in Keys().scrub(f"it is {THIRD}")
