@@ -195,9 +195,11 @@ class Hub(HubModels):
         interrupted = False
         record = self.log.begin(response, prepared.conversation.name if prepared.conversation else None)
         try:
-            async with contextlib.aclosing(engine.chat(prepared.request)) as events:
-                async for event in events:
-                    response.feed(event)
+            together: Any = getattr(engine, "pieces", None)  # of a remote engine: what came together
+            answering: Any = together(prepared.request) if together else engine.chat(prepared.request)
+            async with contextlib.aclosing(answering) as pieces:
+                async for piece in pieces:
+                    response.feed_all(piece if together else (piece,))
                     record.partial(response)
         except asyncio.CancelledError:
             interrupted = True

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from modelhub.errors import BadRequest, ProviderError
@@ -63,36 +64,41 @@ class RemoteEngine:
 
         It is sent again where it may be (`providers.retrying`), as long as nothing of an answer was told.
         """
+        async with contextlib.aclosing(self.pieces(request)) as pieces:
+            async for events in pieces:
+                for event in events:
+                    yield event
+
+    async def pieces(self, request: ChatRequest) -> AsyncGenerator[Sequence[Event]]:
+        """As `chat`, with what came together told together: with hundreds of answers at once that is cheaper."""
         target = self._providers.target(self.card.provider, self.card.id)
         call = renaming.renamed(dialect(target.provider.dialect).build(request, target), target)
+        renamed: Call | None = None
         trying = Trying(lambda: self._send(call, request, target), target.provider)
         try:
             async for progress in trying.opened():
-                yield progress
+                yield (progress,)
         except ProviderError as raised:
-            again = renaming.learned(raised, call, target)
-            if again is None:
+            renamed = renaming.learned(raised, call, target)
+            if renamed is None:
                 raise
-            renamed = again
-            trying = Trying(lambda: self._send(renamed, request, target), target.provider)
+        if renamed is not None:
+            again = renamed
+            trying = Trying(lambda: self._send(again, request, target), target.provider)
             async for progress in trying.opened():
-                yield progress
+                yield (progress,)
         exchange = trying.exchange
         try:
-            for warning in exchange.warnings:
-                yield Warned(warning)
-            yield Started(
-                {
-                    "engine": self.kind,
-                    "provider": target.provider.name,
-                    "counts_tokens": False,
-                    "model": {"id": self.card.id, "provider": target.provider.name},
-                    **exchange.started(),
-                }
-            )
+            facts = {
+                "engine": self.kind,
+                "provider": target.provider.name,
+                "counts_tokens": False,
+                "model": {"id": self.card.id, "provider": target.provider.name},
+                **exchange.started(),
+            }
+            yield [*map(Warned, exchange.warnings), Started(facts)]
             async for events in exchange.events():
-                for event in events:
-                    yield event
+                yield events
         finally:
             await exchange.close()
 

@@ -14,7 +14,7 @@ from typing import Any
 from modelhub.kernels.transport.library import httpcore
 
 FREE = 8  # streams that are read as soon as something comes
-READS = 2000.0  # reads a second of all streams together, beyond that
+READS = 1000.0  # reads a second of all streams together, beyond that
 LONGEST_PAUSE = 0.25  # seconds
 LONGEST_HEAD = 256 << 10  # bytes
 

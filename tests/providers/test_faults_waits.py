@@ -244,6 +244,7 @@ def test_a_server_that_hangs_after_its_end_is_not_waited_for(own_hub: Hub, end: 
 
 @pytest.mark.parametrize("cut", [{"omit_last_chunk": True}, {"content_length": 9999}], ids=["no last chunk", "short"])
 def test_a_cut_after_the_end_is_no_error(own_hub: Hub, cut: dict[str, Any]) -> None:
-    """1: the connection breaks when all was said."""
-    response, error = ask(own_hub, Reply(said("kelp"), **cut))
-    assert error is None and response.partial() == "kelp" and response.complete
+    """1: the connection breaks when all was said, be it that a finish alone has said so."""
+    for done in (True, False):
+        response, error = ask(own_hub, Reply(said("kelp", done=done), **cut))
+        assert error is None and response.partial() == "kelp" and response.complete

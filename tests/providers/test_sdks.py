@@ -160,6 +160,16 @@ def plain(body: dict[str, Any]) -> dict[str, Any]:
 
 
 READ = [case for case in cases() if case.kind != "models" and case.dialect not in NEITHER]
+# Replies that OpenAI's SDK reads otherwise than the catalogue says, and what of them: no witness there.
+OTHERWISE = {
+    "groq_stream.sse": {"usage"},  # it stands in `x_groq`
+    "wire_two_spaces.sse": {"error"},  # two blanks behind `data:`: it looks for `[DONE]` at the first column
+    "wire_id_retry_fields.sse": {"text", "finish", "usage", "error"},  # `retry:` with a word: it reads a number
+    "wire_invalid_utf8.sse": {"text", "finish", "error"},  # it decodes strictly
+    "wire_choices_null.sse": {"text", "finish", "usage", "error"},  # it counts the choices of null
+    "wire_tool_id_every_chunk.sse": {"tool_calls"},  # pieces are the caller's to put together: names come twice
+    "wire_ndjson_openai.ndjson": {"text", "finish"},  # lines without `data:` are no events
+}
 
 
 def by_sdk(case: Case) -> Outcome:
@@ -179,20 +189,27 @@ def by_us(hub: Hub, case: Case) -> Outcome:
         return of_modelhub(hub.chat("hi", model="corp/m", stream=case.kind == "stream", **asked))
 
 
-@pytest.mark.parametrize("case", [c for c in READ if "error" not in c.expect], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [c for c in READ if "error" not in c.expect and c.name not in OTHERWISE], ids=lambda case: case.name
+)
 def test_where_an_sdk_is_right_we_read_the_same(corp: Hub, case: Case) -> None:
     """Text, finish reasons, thoughts, calls and counts are the SDK's, where it is as right as the catalogue."""
-    theirs = by_sdk(case)
-    if theirs.wrong(case.expect):
-        pytest.skip(f"the SDK reads {', '.join(theirs.wrong(case.expect))} otherwise")
-    ours = by_us(corp, case)
-    assert ours.error is None and theirs.error is None
+    ours, theirs = by_us(corp, case), by_sdk(case)
+    assert theirs.wrong(case.expect) == [] and ours.error is None and theirs.error is None
     assert ours.choices == theirs.choices
     assert ours.calls == theirs.calls
     assert ours.reasoning == theirs.reasoning
     for name in ("prompt_tokens", "completion_tokens", "total_tokens"):
         assert ours.usage.get(name) == theirs.usage.get(name)
     assert drawn(ours) == drawn(theirs)
+
+
+@pytest.mark.parametrize("name", OTHERWISE)
+def test_where_the_sdk_is_otherwise_we_are_right(corp: Hub, name: str) -> None:
+    """The SDK is no witness for these, still; modelhub reads them as the catalogue says."""
+    case = next(c for c in READ if c.name == name)
+    assert set(by_sdk(case).wrong(case.expect)) == OTHERWISE[name]
+    assert by_us(corp, case).wrong(case.expect) == []
 
 
 def drawn(outcome: Outcome) -> list[tuple[Any, ...]]:
@@ -206,8 +223,3 @@ def test_an_error_is_one_for_both(corp: Hub, case: Case) -> None:
     theirs, ours = by_sdk(case), by_us(corp, case)
     assert theirs.wrong(case.expect) == [] == ours.wrong(case.expect)
 
-
-def test_most_of_it_is_compared() -> None:
-    """The SDKs read most of the sample replies as the catalogue does, so the comparison above is one."""
-    right = [case.name for case in READ if not by_sdk(case).wrong(case.expect)]
-    assert len(right) > 0.75 * len(READ)
