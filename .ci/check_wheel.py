@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = {"src/modelhub": "modelhub", "kernels": "modelhub/kernels", "magics": "modelhub/magics",
          "nbext": "modelhub/nbext"}  # fmt: skip
-KINDS = {".py", ".js", ".json", ".gguf", ".md", ".typed"}
+KINDS = {".py", ".js", ".json", ".toml", ".gguf", ".md", ".typed"}
 
 
 def expected() -> set[str]:

@@ -347,3 +347,14 @@ def test_lists_that_are_old_come_in_the_background(corp: Providers, server: Serv
     assert corp.lists.due(corp.get("corp")) and len(server.requests) == asked + 1
     corp.remove("corp")
     assert not path_of("corp").exists()
+
+
+def test_a_page_that_repeats_the_key_is_not_quoted_with_it(providers: Providers, changing: Changing) -> None:
+    """What came instead of a list is quoted as every error is: on one line, without the key."""
+    key = "drawn-by-nobody-7431"
+    with serve(Reply(f"you sent {key}\x1b[31m, and\nthat is no list".encode(), 200, JSON)) as server:
+        providers.add("corp", base_url=server.url, key=key)
+        with pytest.raises(ProviderError, match="you sent .*, and that is no list") as wrong:
+            providers.models("corp")
+    assert key not in str(wrong.value) and "\\x1b" not in str(wrong.value)
+    assert key not in path_of("corp").read_text("utf-8")

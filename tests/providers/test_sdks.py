@@ -163,10 +163,10 @@ READ = [case for case in cases() if case.kind != "models" and case.dialect not i
 # Replies that OpenAI's SDK reads otherwise than the catalogue says, and what of them: no witness there.
 OTHERWISE = {
     "groq_stream.sse": {"usage"},  # it stands in `x_groq`
-    "wire_two_spaces.sse": {"error"},  # two blanks behind `data:`: it looks for `[DONE]` at the first column
-    "wire_id_retry_fields.sse": {"text", "finish", "usage", "error"},  # `retry:` with a word: it reads a number
+    "wire_two_spaces.sse": {"error"},  # two blanks behind `data:`, and it knows `[DONE]` without any
+    "wire_id_retry_fields.sse": {"text", "finish", "usage", "error"},  # `id:` without data is an event to it, of no JSON
     "wire_invalid_utf8.sse": {"text", "finish", "error"},  # it decodes strictly
-    "wire_choices_null.sse": {"text", "finish", "usage", "error"},  # it counts the choices of null
+    "wire_choices_null.sse": {"text", "finish", "usage", "error"},  # it goes through the choices of null
     "wire_tool_id_every_chunk.sse": {"tool_calls"},  # pieces are the caller's to put together: names come twice
     "wire_ndjson_openai.ndjson": {"text", "finish"},  # lines without `data:` are no events
 }

@@ -353,3 +353,25 @@ def test_nothing_of_an_answer_is_left_behind(own_hub: Hub) -> None:
         response.wait_quietly(30)
     gc.collect()
     assert coalescing.pause() == 0.0 and coalescing._open == 0
+
+
+ECHOES = {
+    "another host": Reply(b"", 302, {"location": f"http://{KEY}.example/"}),
+    "an encoding": Reply(b"x", 200, {"content-encoding": KEY}),
+    "a type": Reply(KEY.encode(), 200, {"content-type": KEY}),
+}
+
+
+@pytest.mark.parametrize("reply", ECHOES.values(), ids=ECHOES)
+def test_a_reply_that_repeats_the_key_tells_nobody(own_hub: Hub, reply: Reply) -> None:
+    """Errors of the way bear the provider's name, and the key of no header that they quote."""
+    response, error = ask(own_hub, reply)
+    assert error is not None and error.kind == "protocol" and error.provider == "corp"
+    assert KEY not in repr(error) + error.raw + repr(error.to_record())
+    assert KEY not in json.dumps(response.to_dict(), default=repr) + repr(response.debug)
+
+
+def test_an_answer_beyond_all_measure_names_its_provider(own_hub: Hub) -> None:
+    """An error of the decoder's says who sent it."""
+    _, error = ask(own_hub, said("a" * (2 << 20)), settings={"line_mib": 1})
+    assert error is not None and (error.kind, error.provider) == ("too_large", "corp")
