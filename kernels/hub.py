@@ -103,7 +103,8 @@ class Hub(HubModels):
             system = system if system is not None else conversation.system(place)
         said, open_calls = without_open_calls([*history, *asked], len(history))
         if open_calls:
-            notes = (*notes, f"not answered, so not sent back: the call of {', '.join(open_calls)}")
+            calls = "the call" if len(open_calls) == 1 else f"{len(open_calls)} calls"
+            notes = (*notes, f"not answered, so not sent back: {calls} of {', '.join(dict.fromkeys(open_calls))}")
         in_force = system_for(named, system, said)
         leading = [{"role": "system", "content": in_force}] if in_force else []
         messages = [*leading, *(m.model_dump(exclude_none=True) for m in said)]

@@ -135,8 +135,24 @@ class HubModels:
 
         Raises BadRequest, DownloadFailed, Stopped.
         """
+        self.check_fetched(what)
         download = self.catalog.downloads.begin(what, quant)
         return download if background else download.wait_with(lambda progress: None)
+
+    def check_fetched(self, what: str) -> None:
+        """Raises BadRequest for the model of a provider, of which nothing is to be fetched.
+
+        It is one of the user's own providers' names that counts, or a model that a provider lists: an owner of
+        repositories may be called as a packaged one.
+        """
+        who, _, ident = what.partition("/")
+        provider = self.providers.all().get(who) if ident else None
+        if provider is None or (provider.source != "yours" and self.providers.lists.row(provider, ident) is None):
+            return
+        raise BadRequest(
+            f"{who} is a provider, which runs its models itself: %%chat -m {what} asks this one. For a repository of "
+            f"that name: %models pull hf.co/{what}"
+        )
 
     def delete(self, name: str, force: bool = False) -> list[Path]:
         """Delete a model's files, those that are modelhub's own; what is gone. It is freed first.

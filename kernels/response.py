@@ -176,8 +176,8 @@ class Response(Growing):
         return Reading(self, self._chunk_reader)
 
     def usage(self) -> dict[str, Any]:
-        """Tokens of prompt and answer, as OpenAI counts them; waits for the end. {} where nobody counted."""
-        self._wait_done()
+        """Tokens of prompt and answer, as OpenAI counts them; {} where nobody counted. Waits as `reasoning`."""
+        self._wait_came()
         return self._came.usage()
 
     def message(self, choice: int = 0) -> dict[str, Any]:
@@ -221,8 +221,8 @@ class Response(Growing):
 
     @property
     def logprobs(self) -> list[dict[str, Any]]:
-        """Entries of OpenAI's logprobs.content of the first choice; natural logarithms. Waits for the end."""
-        self._wait_done()
+        """Entries of OpenAI's logprobs.content of the first choice; natural logarithms. Waits as `reasoning`."""
+        self._wait_came()
         return self._came.choices[0].logprobs
 
     @property

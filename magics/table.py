@@ -50,6 +50,12 @@ class Table(Sequence[dict[str, Any]]):
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}"
 
 
+def without_empty(shown: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """Rows of a table without the columns that say nothing."""
+    said = {column for row in shown for column, text in row.items() if text}
+    return [{column: text for column, text in row.items() if column in said} for row in shown]
+
+
 def _cell(text: str) -> str:
     # JupyterLab would break "about 118 MB" before a longer text beside it.
     unbroken = ";white-space:nowrap" if len(text) <= UNBROKEN and (" " in text or "-" in text) else ""

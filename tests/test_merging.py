@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from modelhub.errors import BadRequest, EngineMissing, ModelNotFound, StateConflict
+from modelhub.errors import BadRequest, ModelNotFound, StateConflict
 from modelhub.kernels import settings
 from modelhub.kernels.hub import Hub
 
@@ -166,7 +166,7 @@ def test_every_wrong_field_is_told_and_nothing_is_asked(hub: Hub) -> None:
     assert [error.param for error in wrong] == ["temperature", "temprature", "n_ctx", "top_k", "tools"]
     assert "Did you mean 'temperature'" in str(wrong[1])
     (alone,) = hub.validate("tiny-chat", top_logprobs=3)
-    assert str(alone) == "top_logprobs needs logprobs=True"
+    assert (str(alone), alone.param) == ("top_logprobs needs logprobs=True", "top_logprobs")
     with pytest.raises(ModelNotFound):
         hub.validate("nothing", temperature=0)
 
@@ -185,5 +185,5 @@ def test_what_is_not_here_is_said_before_anything_starts(hub: Hub, home: Path) -
         with pytest.raises(StateConflict) as away:
             ask("away")
         assert str(away.value) == "away is downloadable, and its file is not here: type %models pull away"
-        with pytest.raises(EngineMissing, match=r"served by example\.com, and remote providers are not asked yet"):
+        with pytest.raises(BadRequest, match=r"no provider is there: %models provider add example\.com --base"):
             ask("remote")

@@ -23,6 +23,7 @@ from modelhub.kernels.catalog.presets.preset import Preset
 from modelhub.kernels.protocol.request import short
 
 SHOWN = 8  # names in a message
+ALIKE = 0.75  # how alike a provider's name must be to be meant: groq for grok, and not cohere for corp
 
 
 class Known(Protocol):
@@ -301,7 +302,9 @@ class Names:
         provider, slash, rest = wanted.partition("/")
         provided = slash and any(c.provider == provider for c in self.cards)
         near = did_you_mean(rest if provided else wanted, names)
-        if slash and not near and (who := nearest(provider, self.known.serving(), 1)):
+        if provider in self.known.serving() and not rest:
+            near = f" {provider} is a provider: {provider}/ID asks one of its models, which %models list {provider} shows."
+        elif slash and not near and (who := nearest(provider, self.known.serving(), 1, ALIKE)):
             near = f" Did you mean '{who[0]}/{rest}'?"
         more = f" and {len(ids) - SHOWN:,} more" if len(ids) > SHOWN else ""
         more += f", and {len(served):,} of {', '.join(sorted({c.provider for c in served}))}" if served else ""

@@ -13,7 +13,7 @@ from modelhub.kernels import transport
 from modelhub.kernels.protocol.events import Ended, Event, Started, Warned
 from modelhub.kernels.protocol.raw import Raw
 from modelhub.kernels.providers.dialects.dialect import Call, Reader
-from modelhub.kernels.providers.failures import failure, request_id_in
+from modelhub.kernels.providers.failures import failure, kept_raw, request_id_in
 from modelhub.kernels.providers.key_auth import KeyAuth
 from modelhub.kernels.providers.outgoing import outgoing
 from modelhub.kernels.providers.rules import Target
@@ -70,7 +70,11 @@ class Exchange:
             raise failure(status, reply.headers, body, provider, model=self._target.model, known=known)
         longest = self._target.settings.get("line_mib")
         bytes_ = int(longest) << 20 if isinstance(longest, int) and longest > 0 else LONGEST
-        self._decoder = body_decoder(reply.headers, bytes_, self.raw.add)
+        try:
+            self._decoder = body_decoder(said, bytes_, self.raw.add)
+        except ProviderError as raised:
+            raised.provider = provider.name
+            raise
         while self._ended is None and not any(not isinstance(e, Started | Warned) for e in self._first):
             if self._failed is not None:
                 raise self._failed
@@ -104,7 +108,11 @@ class Exchange:
         try:
             await self._next(found)
         except ProviderError as raised:
+            raised.provider = raised.provider or self._target.provider.name
+            found += [e for e in self._reader.rest() if not isinstance(e, Warned)]
             raised.request_id = raised.request_id or request_id_in(self._reply.headers if self._reply else {})
+            if self.raw is not None:
+                raised.raw = raised.raw or kept_raw(self.raw.reply)
             self._failed = raised
         return found
 
@@ -166,6 +174,8 @@ class Exchange:
         assert self._decoder is not None
         try:
             self._read(self._decoder.end(), found)
+            if isinstance(self._decoder.whole, dict | list):  # the value is whole, whatever should have come behind it
+                found += self._reader.whole(self._decoder.whole)
             self._ended = self._end()
         except ProviderError as said:
             if said.kind not in {"truncated", "protocol"}:  # the provider's own words were the last that came

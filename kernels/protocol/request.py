@@ -307,7 +307,9 @@ def _in_one_line(error: ValidationError) -> BadRequest:
         what = what[0].lower() + what[1:]
         came = "" if problem["type"] in {"missing", "value_error"} else f"; got {short(problem['input'])}"
         texts.append(f"{name}: {what}{came}" if name else what)
-    return BadRequest("; ".join(texts), param=next((n for n in names if n), ""))
+    begins = texts[0].partition(" ")[0].rstrip(":")  # fields that do not go together: the text names the first
+    known = begins in ChatRequest.model_fields or begins in Extension.model_fields
+    return BadRequest("; ".join(texts), param=next((n for n in names if n), begins if known else ""))
 
 
 def _path(loc: tuple[int | str, ...]) -> str:

@@ -45,7 +45,7 @@ def address(text: str, dialect: str = "openai", path: str = "", port: int | None
         host = (parts.hostname or "").rstrip(".")
     except ValueError:
         raise wrong from None
-    if parts.scheme.lower() not in {"http", "https"} or not _is_host(host):
+    if parts.scheme.lower() not in {"http", "https"} or not _is_host(host) or parts.netloc.endswith(":"):
         raise wrong
     if parts.username is not None or parts.password is not None:
         raise BadRequest(

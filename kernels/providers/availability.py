@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
+from modelhub.kernels.providers.addresses import is_near
 from modelhub.kernels.providers.list_file import KeptList
 from modelhub.kernels.providers.provider import Provider
 
@@ -54,8 +57,12 @@ def _of_problem(provider: Provider, keyed: bool, kept: KeptList) -> Availability
         case "auth":
             return Availability(ERROR, "its key was refused", f"%models keys set {name}")
         case "connection" | "timeout":
-            why = kept.problem.removesuffix(f" %models provider test {name} tries it")
-            return Availability(UNREACHABLE, why, f"%models provider edit {name} --base-url URL")
+            test = f"%models provider test {name}"
+            why = kept.problem.removesuffix(f" {test} tries it")
+            if said := re.search(rf"%models provider edit {re.escape(name)} --\S+ [^\s;:,]+", why):
+                return Availability(UNREACHABLE, why, said[0])
+            away = provider.source == "packaged" and not is_near(urlsplit(provider.base_url).hostname or "")
+            return Availability(UNREACHABLE, why, test if away else f"%models provider edit {name} --base-url URL")
         case "not_found":
             there = f"it lists no models at {provider.base_url}{provider.models.path}; {name}/ID asks one all the same"
             return Availability(READY, there, f"%models provider edit {name} --base-url URL")

@@ -89,6 +89,11 @@ def broken(text: str, provider: Provider) -> ProviderError:
     return _error(kind, None, {}, found, text, provider, "", ())
 
 
+def kept_raw(body: bytes) -> str:
+    """A reply, or its beginning, as `ProviderError.raw` has it."""
+    return _kept(decoded(body[: MOST_RAW + 4096]))
+
+
 def request_id_in(headers: Mapping[str, str]) -> str | None:
     """The provider's name of an exchange, which its support asks for. headers: names in small letters."""
     return next((name for h in REQUEST_IDS if (name := _a_name(headers.get(h)))), None)
@@ -163,9 +168,12 @@ def _error(
 
 
 def _made(kind: str, message: str, provider: Provider, *, raw: str = "", **facts: Any) -> ProviderError:
-    raw = masked(raw).encode("utf-8", "replace")[:MOST_RAW].decode("utf-8", "ignore")
     made = _CLASSES.get(kind, ProviderError)
-    return made(message, kind=kind, provider=provider.name, raw=raw, **facts)
+    return made(message, kind=kind, provider=provider.name, raw=_kept(raw), **facts)
+
+
+def _kept(raw: str) -> str:
+    return masked(raw).encode("utf-8", "replace")[:MOST_RAW].decode("utf-8", "ignore")
 
 
 def _message(provider: Provider, status: int | None, found: Said, ending: str) -> str:

@@ -15,6 +15,7 @@ from modelhub.kernels.providers.keys import Keys
 from modelhub.kernels.providers.outgoing import outgoing
 from modelhub.kernels.providers.provider import Provider
 from modelhub.kernels.providers.safe_ids import trouble
+from modelhub.kernels.providers.scrubbing import capped, masked, plain
 from modelhub.kernels.providers.stream.parsed import parsed
 
 PAGES = 100  # at most; the longest list known has three at 1,000 a page
@@ -92,7 +93,7 @@ def _page(reply: Reply, provider: Provider) -> Page:
     try:
         body: Any = parsed(reply.body.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError):
-        begins = " ".join(reply.body[:80].decode("utf-8", "replace").split())
+        begins = capped(masked(plain(reply.body[:400].decode("utf-8", "replace"))), 80)
         raise ProviderError(
             f"{provider.shown} answered at {provider.base_url}{provider.models.path} with no list of models but "
             f"{begins!r}: check its address, %models provider show {provider.name}",

@@ -24,7 +24,10 @@ Row = dict[str, Any]
 # What a row may say; the rest is made of it.
 SAID = frozenset(Provider.model_fields) - {"name", "source"}
 # What of a record does not hold for an instance made after it: where it is, and whose keys it takes.
-OWN = {"name", "title", "source", "like", "base_url", "key_env", "url_env", "links", "capabilities", "enabled"}
+OWN = {
+    "name", "title", "source", "like", "base_url", "key_env", "url_env", "setting_env", "links", "capabilities",
+    "enabled",
+}  # fmt: skip
 OLLAMA = 11434  # its port, where an address has neither a scheme nor a port
 
 
@@ -68,6 +71,8 @@ def made(name: str, row: Mapping[str, Any], base: Provider | None, source: str) 
         if record is not None:
             whole = record.model_dump(exclude=OWN)
             said.setdefault("base_url", record.base_url)
+    if isinstance(said.get("settings"), Mapping):
+        said["settings"] = over(whole.get("settings", {}), said["settings"])
     whole |= said
     if "base_url" not in whole:
         raise nowhere()
@@ -82,6 +87,11 @@ def made(name: str, row: Mapping[str, Any], base: Provider | None, source: str) 
     if provider.base_url:
         provider = _placed(provider, base)
     return provider
+
+
+def over(settings: Mapping[str, Any], said: Mapping[str, Any]) -> Row:
+    """Settings with what is said over them: each by itself, and None leaves one out."""
+    return {name: value for name, value in {**settings, **said}.items() if value is not None}
 
 
 def nowhere() -> BadRequest:
@@ -176,8 +186,18 @@ def needs_key(base_url: str, keyed: bool) -> bool:
     return keyed or not is_near(urlsplit(base_url).hostname or "")
 
 
+def environment() -> tuple[str | None, ...]:
+    """What `from_environment` looks at, now."""
+    names = (n for r in records.packaged().values() for n in (*r.url_env, *r.setting_env.values()))
+    return tuple(os.environ.get(name) for name in names)
+
+
 def from_environment(record: Provider) -> tuple[Provider, str]:
-    """A record at the address that the environment says, and what is wrong with that one."""
+    """A record at the address, and with the settings, that the environment says; and what is wrong with the address."""
+    told = {setting: os.environ.get(name, "").strip() for setting, name in record.setting_env.items()}
+    if any(told.values()):
+        settings = {**record.settings, **{setting: value for setting, value in told.items() if value}}
+        record = record.model_copy(update={"settings": settings})
     for name in record.url_env:
         if said := os.environ.get(name, "").strip():
             try:

@@ -74,7 +74,7 @@ def usable(text: object) -> str:
     elif "=" in key[:-2] and key.partition("=")[0].replace("_", "").isupper() and "KEY" in key.partition("=")[0]:
         wrong = "the key alone is wanted, without the variable before it"
     elif is_placeholder(key):
-        wrong = "it is a placeholder, and no key"
+        wrong = "it is a placeholder, and the key itself is wanted"
     if wrong:
         raise BadRequest(f"this is no key: {wrong}", param="key")
     return key

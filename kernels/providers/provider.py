@@ -44,12 +44,13 @@ class Provider(BaseModel):
     is made after, whose dated rules hold for it; "" for a packaged one. base_url: without a slash at its end.
     dialect: how it is talked to; one of `dialects.NAMES`. key_header, key_scheme: where the key goes
     ("Authorization", "Bearer"; the scheme may be ""). needs_key: whether it answers without one. key_env, url_env:
-    names of environment variables, the first found counts. headers: sent with each request; never a key.
-    links: pages for people: `keys`, `models`, `docs`. capabilities: of most of its models, as `tools`, `vision`,
-    `logprobs`. fields: what it does with fields of a request, over its dialect's rules; see `rules.FieldRule`.
-    settings: what its dialect knows of it, as `api_version`. hide: patterns of model ids that are listed with --all
-    only, in small letters, as of a shell. connect, first, idle: seconds until a connection stands, until the first
-    data, and between data. ca: a file of certificates. allow_http: plain http may be spoken to another machine.
+    names of environment variables, the first found counts; setting_env: that of a setting, by the setting's name.
+    headers: sent with each request; never a key. links: pages for people: `keys`, `models`, `docs`. capabilities: of
+    most of its models, as `tools`, `vision`, `logprobs`. fields: what it does with fields of a request, over its
+    dialect's rules; see `rules.FieldRule`. settings: what its dialect knows of it, as `api_version`. hide: patterns of
+    model ids that are listed with --all only, in small letters, as of a shell. connect, first, idle: seconds until a
+    connection stands, until the first data, and between data. ca: a file of certificates. allow_http: plain http may be
+    spoken to another machine.
     source: `packaged`, `yours` or `plugin`. enabled: whether it is listed.
     """
 
@@ -65,6 +66,7 @@ class Provider(BaseModel):
     needs_key: bool = True
     key_env: tuple[str, ...] = ()
     url_env: tuple[str, ...] = ()
+    setting_env: dict[str, str] = {}
     headers: dict[str, str] = {}
     models: Listing = Listing()
     links: dict[str, str] = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import os
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -49,8 +48,7 @@ class Providers:
         wait: whether plugins that are still loading are waited for.
         """
         rows, theirs = self._rows(), plugins.registry().things("providers", wait)
-        where = tuple(os.environ.get(name) for record in records.packaged().values() for name in record.url_env)
-        seen = (rows, theirs, where, self._file.problem)
+        seen = (rows, theirs, kept.environment(), self._file.problem)
         if seen != self._seen:
             self._all, self._problems = self._made(rows, theirs)
             self._seen = seen
@@ -113,7 +111,8 @@ class Providers:
         packaged provider it is like (`groq`, `vllm`, …), whose rules hold for it then. key: for this kernel only;
         `%models keys set NAME` keeps one. said: other fields of `Provider`: needs_key (default: not on a private
         network), headers, key_env (environment variables that hold its key), ca, connect, first, idle (seconds),
-        allow_http, settings, hide, title, key_header, key_scheme, fields; models: ids of models it does not list.
+        allow_http, settings (over those of what it is like), hide, title, key_header, key_scheme, fields; models: ids
+        of models it does not list.
 
         The name of a packaged provider changes that one, as `edit` does. Raises BadRequest, StoreFailed.
         """
@@ -137,7 +136,7 @@ class Providers:
         return self._keep(name, row, None, key)
 
     def edit(self, name: str, *, key: str | None = None, **said: Any) -> Provider:
-        """Change fields of a provider, packaged ones too, and keep that; None sets one back.
+        """Change fields of a provider, packaged ones too, and keep that; None sets one back, and a setting too.
 
         A packaged provider that gets another base_url has the keys of its own no more. Raises BadRequest, StoreFailed.
         """
@@ -148,6 +147,8 @@ class Providers:
         for field, value in said.items():
             if value is None:
                 row.pop(field, None)
+            elif field == "settings" and isinstance(value, Mapping):
+                row[field] = {**row.get(field, {}), **value}
             else:
                 row[field] = value
         if current.source == "yours" and said.get("base_url") is not None and "needs_key" not in said:
@@ -196,7 +197,10 @@ class Providers:
         source = "yours" if base is None or "base_url" in row else base.source
         provider = kept.made(name, row, base, source)
         plain = provider.model_dump(mode="json")
-        self._change(lambda rows: rows.__setitem__(name, {field: plain[field] for field in row}))
+        held = {field: plain[field] for field in row}
+        if "settings" in row:  # its record's own may be others tomorrow
+            held["settings"] = {setting: plain["settings"].get(setting) for setting in row["settings"]}
+        self._change(lambda rows: rows.__setitem__(name, held))
         if key is not None:
             self._adding.name = name  # who adds a provider asks for its list when it is wanted
             try:
@@ -217,10 +221,11 @@ class Providers:
 
     # -- their models ------------------------------------------------------------------------------------------------
 
-    def models(self, name: str, refresh: bool = False, all: bool = False) -> ModelList:
+    def models(self, name: str, refresh: bool = False, all: bool = True) -> ModelList:
         """The models that a provider lists; read anew where `refresh` says so, and where the list is a day old.
 
-        all: also those that are hidden by default: nightly ones, dated ones, those no chat is with, retired ones.
+        all: False leaves out what %models does not show unasked: nightly ones, dated ones, those no chat is with,
+        retired ones.
         A list that cannot be read anew is given as it was, and `.problem` says why; any other id can be asked all the
         same. Raises ProviderError where there is no list, BadRequest.
         """

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from modelhub.errors import BadRequest, ProviderError
+from modelhub.kernels.redaction import scrub
 from modelhub.kernels.transport.clock import Clock
 from modelhub.kernels.transport.outgoing import Outgoing
 
@@ -213,7 +214,7 @@ def _same_server(answer: httpx.Response, outgoing: Outgoing) -> str | None:
 
 def _elsewhere(answer: httpx.Response, outgoing: Outgoing) -> ProviderError:
     there = urljoin(outgoing.url, answer.headers.get("location", ""))
-    host = _origin(there) or "nowhere"
+    host = scrub(_origin(there)) or "nowhere"
     where = f"to {host}" if host != _origin(outgoing.url) else "in a circle"
     return ProviderError(
         f"{outgoing.provider} redirects {where}, and modelhub sends a key nowhere but where it belongs: if that is the "

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from modelhub.errors import BadRequest, HubError, did_you_mean
 from modelhub.magics.models.provider import provider_names
 from modelhub.magics.models.verb import Verb, flat_fields, model_name, plain_text
 from modelhub.magics.options import Option, parse_around
-from modelhub.magics.table import Table, size_text
+from modelhub.magics.table import Table, size_text, without_empty
 
 if TYPE_CHECKING:
     from modelhub.kernels.catalog.card import ModelCard
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from modelhub.kernels.hub import Hub
 
 SHOWN = 100  # rows at most; the value has all of them
+FEW = 10  # models of one provider, where the list is not narrowed: many list hundreds
 ROOM = 120  # characters of a place or a preset's settings; `show` has all of them
 COLUMNS = ("name", "provider", "size", "quantisation", "context", "state", "memory", "from")
 LIST = (
@@ -50,6 +52,7 @@ def listing(rest: str = "") -> Table:
     rows += [_of_card(the_hub, card, None) for card in cards if card.engine == "http"]
     rows = [r for r in rows if wanted in ("all", r["state"]) and place in (None, r["provider"], r["from"])]
     rows = [r for r in rows if all(w.lower() in f"{r['name']} {r['from']}".lower() for w in query.split())]
+    some = (rows if values or query else _few(rows))[:SHOWN]
     default = the_hub.default_model
     answering = {default} | {_called(c) for c in cards if default in (c.name, c.path)}
     coming = {d.offer.id: d.part for d in the_hub.catalog.downloads.active()}
@@ -62,21 +65,39 @@ def listing(rest: str = "") -> Table:
             "memory": size_text(row["memory"]),
             "from": shortened(row["from"]),
         }
-        for row in rows[:SHOWN]
+        for row in some
     ]
-    if rows and all(r["state"] == "remote" and r["provider"] == r["from"] for r in rows):
-        shown = _remote_columns(cards, rows[:SHOWN], [r["name"] for r in shown])
+    if rows and all(_is_listed(r) for r in rows):
+        shown = _remote_columns(cards, some, [r["name"] for r in shown])
+    priced = ["$: US dollars for a million tokens"] if shown and {"prompt $", "answer $"} & shown[0].keys() else []
     notes = ["* answers when no model is named"] if any(r["name"].endswith(" *") for r in shown) else []
-    if len(rows) > SHOWN:
-        notes.append(f"and {len(rows) - SHOWN:,} more: %models list WORDS shows those whose names have the words")
+    notes += priced
+    if len(rows) > len(some):
+        notes.append(f"and {len(rows) - len(some):,} more: %models list WORDS shows those whose names have the words")
     if not rows:
         asked = [query, f"from {place}" if place else "", f"in state {wanted}" if wanted != "all" else ""]
         notes.append(
             _none(the_hub, place) or f"no model fits {', '.join(filter(None, asked))}; type %models to see all"
         )
-    elif place in the_hub.providers.all() and not values.get("all"):
-        notes += _of_list(the_hub, str(place))
+    elif (of := place or query) in the_hub.providers.all() and not values.get("all"):
+        notes += _of_list(the_hub, of)
     return Table(rows, shown, "\n".join([*notes, *the_hub.catalog.problems]))
+
+
+def _few(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All but what a provider lists beyond its first few."""
+    seen: Counter[str] = Counter()
+    few = []
+    for row in rows:
+        seen[row["from"]] += _is_listed(row)
+        if not _is_listed(row) or seen[row["from"]] <= FEW:
+            few.append(row)
+    return few
+
+
+def _is_listed(row: dict[str, Any]) -> bool:
+    """Whether a row is of a provider's list."""
+    return row["state"] == "remote" and row["provider"] == row["from"]
 
 
 def shortened(text: str | None) -> str:
@@ -114,8 +135,7 @@ def _remote_columns(cards: list[ModelCard], rows: list[dict[str, Any]], names: l
         said = (name, card.context_length, card.metadata.get("most_output"), price(prices.get("prompt")),
                 price(prices.get("completion")), list(card.capabilities), created, row["state"])  # fmt: skip
         shown.append({c: plain_text(v) if v not in (None, [], "") else "" for c, v in zip(REMOTE, said, strict=True)})
-    empty = {c for c in REMOTE if not any(row[c] for row in shown)}
-    return [{c: v for c, v in row.items() if c not in empty} for row in shown]
+    return without_empty(shown)
 
 
 def price(dollars: float | None) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from modelhub.errors import BadRequest, HubError, ProviderError, did_you_mean
 from modelhub.magics.models.verb import Line, Verb, plain_text
 from modelhub.magics.options import Option, number, parse_words
-from modelhub.magics.table import Table
+from modelhub.magics.table import Table, without_empty
 
 if TYPE_CHECKING:
     from modelhub.kernels.providers.provider import Provider
@@ -87,27 +87,33 @@ def provider(rest: str) -> Any:
 
 
 def listing(words: list[str]) -> Table:
-    """A row for every provider, the user's first."""
+    """A row for every provider, the user's first, then those in use."""
     providers = _providers()
     rows: list[dict[str, Any]] = []
+    used, pages = set(), {}
     for one in providers.all().values():
         if not all(w.lower() in f"{one.name} {one.title}".lower() for w in words):
             continue
         state = providers.availability(one.name)
         kept = providers.lists.kept(one)
         count = len(kept.rows) if kept.rows or kept.listed is not None else None
+        if count is not None or (state.state == "ready" and one.needs_key):
+            used.add(one.name)
+        if state.state == "needs key" and "keys" in one.links:
+            pages[one.name] = f"keys: {one.links['keys']}"
         rows.append(
             {
                 "name": one.name, "title": one.shown, "address": one.base_url, "dialect": one.dialect,
                 "from": one.source, "models": count, "state": state.state, "why": state.why, "command": state.command,
             }
         )  # fmt: skip
+    rows.sort(key=lambda r: (r["from"] == "packaged", r["name"] not in used))
     shown: list[dict[str, str]] = [
         {
             "name": r["name"],
             "state": r["state"],
             "what to type": r["command"] if r["state"] != "ready" or r["models"] is None else "",
-            "what to know": _short(r["why"]),
+            "what to know": pages.get(r["name"]) or _short(r["why"]),
             "models": "" if r["models"] is None else f"{r['models']:,}",
             "speaks": r["dialect"],
             "address": r["address"] or "none yet",  # last: the widest, and a narrow screen shows what is to be done
@@ -115,7 +121,9 @@ def listing(words: list[str]) -> Table:
         for r in rows
     ]
     notes = ["%models provider add NAME --base-url URL adds one"]
-    return Table(rows, shown, "\n".join([*([] if rows else ["no provider fits"]), *notes, *providers.problems]))
+    return Table(
+        rows, without_empty(shown), "\n".join([*([] if rows else ["no provider fits"]), *notes, *providers.problems])
+    )
 
 
 def show(name: str) -> Table:
@@ -169,7 +177,7 @@ def test(name: str) -> str:
         return Line(f"{name} answers: {found.why}")
     if not found.command or found.command in found.why:
         raise found.error
-    message = f"{found.why}. What to type: {found.command}"
+    message = f"{found.why}{'' if found.why.endswith('?') else '.'} What to type: {found.command}"
     if isinstance(found.error, ProviderError):
         error = found.error
         raise ProviderError(message, kind=error.kind, status=error.status, provider=name, raw=error.raw) from None
@@ -265,7 +273,7 @@ def _first_look(providers: Providers, one: Provider) -> str:
 
 def _trouble(providers: Providers, one: Provider, error: HubError) -> str:
     command = providers.availability(one.name).command
-    more = f"; {command}" if command and command not in str(error) else ""
+    more = f"; type {command}" if command and command not in str(error) else ""
     return f"and its models cannot be listed: {error}{more}"
 
 

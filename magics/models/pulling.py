@@ -38,6 +38,7 @@ def pull(rest: str) -> Any:
             "%models browse"
         )
     downloads = hub().catalog.downloads
+    hub().check_fetched(what)
     offer = downloads.offer(hub().catalog.address(what), values.get("quant"))
     if values.get("no_mmproj"):
         offer = offer.without_mmproj()

@@ -41,6 +41,8 @@ def refresh(rest: str) -> Any:
         }
         for r in done
     ]
+    if not any(row["problem"] for row in shown):
+        shown = [{column: row[column] for column in ("provider", "models", "added", "removed")} for row in shown]
     return Table(rows, shown, "\n".join(note for r in done for note in r.notes))
 
 

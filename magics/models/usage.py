@@ -6,7 +6,7 @@ from typing import Any
 
 from modelhub.errors import BadRequest
 from modelhub.magics.models.verb import Verb, plain_text
-from modelhub.magics.table import Table
+from modelhub.magics.table import Table, without_empty
 
 COUNTS = ("requests", "failed", "prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens")
 NAMES = {
@@ -27,7 +27,7 @@ def usage(rest: str) -> Table:
     rows = [{"model": name, **one} for name, one in found["models"].items()]
     if len(rows) > 1:
         rows.append({"model": "all", **found["total"]})
-    return Table(rows, [_shown(row) for row in rows], "\n".join(_notes(found["total"])))
+    return Table(rows, without_empty([_shown(row) for row in rows]), "\n".join(_notes(found["total"])))
 
 
 def _shown(row: dict[str, Any]) -> dict[str, str]:

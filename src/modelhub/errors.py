@@ -275,12 +275,12 @@ class Stopped(KeyboardInterrupt):
         return [f"Stopped: {self}"]
 
 
-def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """The names in `known` most like `name`, best first, at most `count`."""
+def nearest(name: str, known: Iterable[str], count: int = 3, cutoff: float = 0.55) -> list[str]:
+    """The names in `known` most like `name`, best first, at most `count`; cutoff: 0 (any) to 1 (the same)."""
     import difflib
 
     lowered = {k.lower(): k for k in known}
-    return [lowered[k] for k in difflib.get_close_matches(name.lower(), lowered, n=count, cutoff=0.55)]
+    return [lowered[k] for k in difflib.get_close_matches(name.lower(), lowered, n=count, cutoff=cutoff)]
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from modelhub.errors import BadRequest, ProviderError
+from modelhub.errors import BadRequest, ModelNotFound, ProviderError
 from modelhub.kernels.hub import Hub, hub
 from modelhub.magics.completer import complete
 from modelhub.magics.models import run
@@ -62,6 +62,7 @@ def test_adding_one_that_does_not_answer(server: Server) -> None:
     server.close()
     said = repr(run(f"provider add corp --base-url {server.url}"))
     assert "its models cannot be listed" in said and "no connection" in said and "corp" in hub().providers.all()
+    assert said.endswith("; type %models provider edit corp --base-url URL")
 
 
 def test_adding_one_that_is_slow_waits_for_nobody() -> None:
@@ -97,6 +98,7 @@ def test_every_flag_is_heard(server: Server, tmp_path: Path) -> None:
         (f"provider add corp --base-url https://example.com --key {KEY}", "%models keys set NAME asks for it unseen"),
         (f"provider add corp --key={KEY}", "a key has no place in a cell"),
         ("provider add corp", "base_url is missing"),
+        ("provider add corp --base-url htp:/example.com", "must be an address such as"),
         ("provider add", "takes the name of one provider"),
         ("provider add a b --base-url https://example.com", "takes the name of one provider"),
         ("provider ad corp", "Did you mean 'add'"),
@@ -121,12 +123,20 @@ def test_the_table_of_providers(server: Server) -> None:
     run(f"provider add corp --base-url {server.url}")
     table = run("provider")
     assert len(table) == 24 and table[0]["name"] == "corp" and table[0]["models"] == 3
+    assert "keys: https://platform.openai.com/api-keys" in repr(table)
     found = rows("provider list")
     assert found["openai"]["state"] == "needs key" and found["openai"]["command"] == "%models keys set openai"
     assert found["azure"]["command"].startswith("%models provider edit azure --base-url")
     assert found["ollama"]["command"] == "%models provider test ollama"
     assert [row["name"] for row in run("provider list open")] == ["openai", "azure", "openrouter"]
     assert len(server.requests) == 1
+
+
+def test_those_in_use_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packaged providers that have a key, or were listed, stand before those that want one."""
+    assert run("provider")[0]["name"] == "openai" and "models" not in repr(run("provider")).split("\n")[0].split()
+    monkeypatch.setenv("XAI_API_KEY", KEY)
+    assert [row["name"] for row in run("provider")][:2] == ["xai", "openai"]
 
 
 def test_showing_one(server: Server, own: Hub) -> None:
@@ -156,7 +166,7 @@ def test_trying_one(server: Server) -> None:
         run("provider test openai")
     assert wrong.value.kind == "auth"
     server.close()
-    with pytest.raises(ProviderError, match="%models provider edit corp --base-url URL"):
+    with pytest.raises(ProviderError, match=r"right\? What to type: %models provider edit corp --base-url URL"):
         run("provider test corp")
 
 
@@ -171,6 +181,11 @@ def test_leaving_one_out_and_removing_it(server: Server, own: Hub) -> None:
     assert repr(run("provider remove corp")) == (
         "corp is removed; its key is kept: %models keys remove corp forgets it"
     )
+    with pytest.raises(ModelNotFound, match="no model is named 'corp/a'") as gone:
+        hub().catalog.resolve("corp/a")
+    assert "Did you mean" not in str(gone.value)
+    with pytest.raises(ModelNotFound, match="Did you mean 'groq/a'"):
+        hub().catalog.resolve("grok/a")
     run("provider edit openai --first 5")
     assert "openai is at https://api.openai.com/v1" in repr(run("provider remove openai"))
 

@@ -62,7 +62,7 @@ def test_what_came_and_went(now: Changing) -> None:
     now.rows = ["b", *(f"m{n:02}" for n in range(12))]
     table = run("refresh")
     assert table[0]["added"] == [f"m{n:02}" for n in range(12)] and table[0]["removed"] == ["a"]
-    assert "m07 and 4 more" in repr(table)
+    assert "m07 and 4 more" in repr(table) and "problem" not in repr(table)
 
 
 @pytest.mark.usefixtures("server")
@@ -99,6 +99,7 @@ def test_all_shows_what_is_hidden(now: Changing) -> None:
     run("refresh")
     table = run("list --from corp")
     assert [row["name"] for row in table] == ["corp/a"] and "and 2 more" in repr(table)
+    assert "and 2 more" in repr(run("list corp")) and "and 2 more" not in repr(run("list corp --all"))
     assert len(run("list --from corp --all")) == 3 and len(run("list --all")) == 4
 
 
@@ -111,6 +112,7 @@ def test_the_columns_of_remote_models(now: Changing) -> None:
     head = shown.splitlines()[0].split()
     assert "prompt" in head and "memory" not in head and "quantisation" not in head
     assert "32,768" in shown and "0.15" in shown and "0.6" in shown
+    assert "$: US dollars for a million tokens" in shown and "US dollars" not in repr(run("list small"))
     assert "memory" in repr(run("list")).splitlines()[0] and "state" in run("list --from corp")[0]
 
 
@@ -129,11 +131,12 @@ def test_showing_a_remote_model(now: Changing, own: Hub) -> None:
 
 @pytest.mark.usefixtures("server")
 def test_thousands_of_models_hide_none_of_this_machine(now: Changing) -> None:
-    """What is here comes first, and loading it shows its row."""
+    """What is here comes first, of a provider a few models until the list is narrowed; loading shows one row."""
     now.rows = [f"a-{n:04}" for n in range(300)]
     run("refresh")
     table = run("list")
-    assert table[0]["name"] == "tiny-chat" and len(table) == 301 and "and 201 more" in repr(table)
+    assert table[0]["name"] == "tiny-chat" and len(table) == 301 and "and 290 more" in repr(table)
+    assert repr(table).count("corp/a-") == 10 and repr(run("list corp")).count("corp/a-") == 100
     assert [row["name"] for row in run("load tiny-chat")] == ["tiny-chat"]
     run("unload tiny-chat")
 
@@ -159,6 +162,9 @@ def test_what_is_not_done_with_a_remote_model() -> None:
     assert repr(run("unload corp/a")) == "corp/a was not loaded"
     with pytest.raises(BadRequest, match="provider disable corp"):
         run("delete corp/a --yes")
+    for fetch in (lambda: run("pull corp/a"), lambda: hub().pull("corp/a")):
+        with pytest.raises(BadRequest, match=r"corp is a provider.*%%chat -m corp/a.*%models pull hf\.co/corp/a"):
+            fetch()
     run("options corp/a context 512")
     assert "context: no effect" in hub().catalog.resolve("corp/a").warnings[0]
 

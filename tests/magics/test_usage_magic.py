@@ -113,6 +113,7 @@ def test_the_table(room: Kernel) -> None:
     room.run("%%chat -t 0 --max-tokens 2\nhi")
     ran = room.run("t = %models usage\nt")
     assert ran.ok and "local/tiny-chat" in ran.text and "all " not in ran.text
+    assert not ran.text.split("\n")[0].endswith("cost")  # a column that says nothing is left out
     assert "tokens, as the models told them, since this kernel began" in ran.text and "cost in" not in ran.text
     assert room.value("(t[0]['requests'], t[0]['completion_tokens'], t[0]['cost'])") == "(1, 2, None)"
     assert room.run("%models usage now").error == "BadRequest: %models usage takes nothing more; got 'now'"

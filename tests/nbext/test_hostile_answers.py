@@ -120,6 +120,27 @@ def test_ordinary_markdown_is_rendered() -> None:
     assert "<b>as it was written</b>" in Page(to_html("HTML <b>as it was written</b>")).text
 
 
+PLAIN = '<span class="mathjax_ignore tex2jax_ignore">$</span>'
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("costs $5 and $7", f"costs {PLAIN}5 and {PLAIN}7"),
+        ("costs $5\nand $7", f"costs {PLAIN}5\nand {PLAIN}7"),
+        ("$5/$7, *$8*", f"{PLAIN}5/{PLAIN}7, <em>{PLAIN}8</em>"),
+        (r"\$5 or 7\$", f"{PLAIN}5 or 7{PLAIN}"),
+        ("$5 where $x_1$ and $$ y $$", f"{PLAIN}5 where $x_1$ and $$ y $$"),
+        ("`$5 and $7`", "<code>$5 and $7</code>"),
+        ("[a](https://a.example/$5)", '<a href="https://a.example/$5" rel="noopener noreferrer">a</a>'),
+        ("\x01", ""),
+    ],
+)
+def test_prices_are_no_formulas(text: str, shown: str) -> None:
+    """A dollar that begins or ends no formula is fenced off from what sets formulas; those of formulas are not."""
+    assert to_html(text) == (f"<p>{shown}</p>" if shown else "")
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

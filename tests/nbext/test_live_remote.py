@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -113,3 +114,30 @@ def test_a_terminal_says_what_is_beside_the_text(ask: Callable[..., Ran]) -> Non
     assert printed[0] == "(thought for 2 words; response.reasoning has them)"
     assert printed[1] == 'calls tide({"port":"Brest"})'
     assert printed[2].startswith("(corp/m at http://127.0.0.1:")
+
+
+HUNG = Reply(chunk(content="kelp "), headers=SSE, then_hang_s=math.inf)
+WAITS = {"before the answer": Reply(head_gate=threading.Event()), "in the answer": HUNG,
+         "between two tries": Reply(b'{"error": {"message": "slow down"}}', 429, {"retry-after": "50"})}  # fmt: skip
+
+
+@pytest.mark.parametrize("line", ["%%chat", "%%time\n%%chat"], ids=["async", "sync"])
+@pytest.mark.parametrize("when", WAITS)
+def test_an_interrupt_is_heard_wherever_it_waits(one_kernel: Kernel, when: str, line: str) -> None:
+    """Stop ends the request and hangs up: while nothing came, within the answer, while it waits to ask again."""
+    with serve(WAITS[when]) as server:
+        added = f"modelhub.hub().providers.add('corp', base_url={server.url + '/v1'!r}, dialect='generic')"
+        assert one_kernel.run(f"os.environ['MODELHUB_STREAM'] = 'widget'\n{added}").ok
+
+        def asked(ran: Ran) -> bool:
+            if when == "between two tries":
+                return any("50 s" in told or "49 s" in told for told in lines(ran))
+            return bool(server.requests) and (when == "before the answer" or "kelp" in streamed_text(ran))
+
+        ran = one_kernel.run(f"{line} --new -m corp/m\nhi", interrupt=asked)
+        assert ran.error.startswith("Stopped: ") and "\n" not in ran.error
+        assert ("kelp" in ran.text) == (when == "in the answer")
+        if when != "between two tries":  # then the connection is idle, and may be used again
+            server.wait_closed(1)
+        assert len(server.requests) == 1
+        assert one_kernel.run("1 + 1").ok

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 
 import pytest
 
+from modelhub.kernels.providers.availability import availability
+from modelhub.kernels.providers.list_file import KeptList
 from modelhub.kernels.providers.providers import Providers
 from tests.providers.replay import Reply, Request, serve
 
@@ -91,6 +94,22 @@ def test_trying_one_that_is_not_there(providers: Providers) -> None:
     found = providers.test("corp")
     assert not found.ok and found.error is not None and "no connection" in found.why
     assert found.command == "%models provider edit corp --base-url URL"
+
+
+def test_the_command_is_the_one_that_the_trouble_names(providers: Providers) -> None:
+    """One that is late is waited for longer, a strange certificate is named; a service that is away is asked again."""
+    with serve(Reply(head_gate=threading.Event())) as server:
+        providers.add("corp", base_url=server.url, first=0.2)
+        found = providers.test("corp")
+        assert not found.ok and found.command == "%models provider edit corp --first 0.4" and found.command in found.why
+        assert providers.availability("corp").state == "unreachable"
+    problem = "corp: the certificate of x is not trusted: for a company's own, %models provider edit corp --ca FILE"
+    state = availability(providers.get("corp"), False, KeptList("", "", problem=problem, kind="connection"))
+    assert state.command == "%models provider edit corp --ca FILE"
+    away = KeptList("", "", problem="openai: no connection to api.openai.com", kind="connection")
+    assert availability(providers.get("openai"), True, away).command == "%models provider test openai"
+    near = KeptList("", "", problem="ollama: no connection to 127.0.0.1:11434", kind="connection")
+    assert availability(providers.get("ollama"), False, near).command == "%models provider edit ollama --base-url URL"
 
 
 def without_list(request: Request) -> Reply:

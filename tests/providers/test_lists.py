@@ -261,12 +261,13 @@ ROWS = [
 
 
 def test_what_is_not_for_every_day_is_hidden(corp: Providers, changing: Changing) -> None:
-    """Nightly ones, those no chat is with, and dated ones of which there is one without a date; `all` has them."""
+    """Nightly ones, those no chat is with, and dated ones of which there is one without a date go with `all=False`."""
     changing.now = listed(*ROWS)
-    assert ids(corp.models("corp")) == ["gpt-x", "claude-y-20260102"]
-    assert len(corp.models("corp", all=True)) == len(ROWS)
+    assert ids(corp.models("corp", all=False)) == ["gpt-x", "claude-y-20260102"]
+    assert len(corp.models("corp")) == len(ROWS)
     corp.edit("corp", hide=[])
-    assert "whisper-1" in ids(corp.models("corp")) and "by-kind" not in ids(corp.models("corp"))
+    few = ids(corp.models("corp", all=False))
+    assert "whisper-1" in few and "by-kind" not in few
 
 
 def test_models_it_does_not_list(corp: Providers) -> None:
@@ -354,7 +355,7 @@ def test_a_page_that_repeats_the_key_is_not_quoted_with_it(providers: Providers,
     key = "drawn-by-nobody-7431"
     with serve(Reply(f"you sent {key}\x1b[31m, and\nthat is no list".encode(), 200, JSON)) as server:
         providers.add("corp", base_url=server.url, key=key)
-        with pytest.raises(ProviderError, match="you sent .*, and that is no list") as wrong:
+        with pytest.raises(ProviderError, match=r"you sent .*, and that is no list") as wrong:
             providers.models("corp")
     assert key not in str(wrong.value) and "\\x1b" not in str(wrong.value)
     assert key not in path_of("corp").read_text("utf-8")

@@ -164,7 +164,7 @@ READ = [case for case in cases() if case.kind != "models" and case.dialect not i
 OTHERWISE = {
     "groq_stream.sse": {"usage"},  # it stands in `x_groq`
     "wire_two_spaces.sse": {"error"},  # two blanks behind `data:`, and it knows `[DONE]` without any
-    "wire_id_retry_fields.sse": {"text", "finish", "usage", "error"},  # `id:` without data is an event to it, of no JSON
+    "wire_id_retry_fields.sse": {"text", "finish", "usage", "error"},  # an `id:` without data is an event to it
     "wire_invalid_utf8.sse": {"text", "finish", "error"},  # it decodes strictly
     "wire_choices_null.sse": {"text", "finish", "usage", "error"},  # it goes through the choices of null
     "wire_tool_id_every_chunk.sse": {"tool_calls"},  # pieces are the caller's to put together: names come twice
@@ -222,4 +222,3 @@ def test_an_error_is_one_for_both(corp: Hub, case: Case) -> None:
     """What the SDK takes for an error is one here, with the same status."""
     theirs, ours = by_sdk(case), by_us(corp, case)
     assert theirs.wrong(case.expect) == [] == ours.wrong(case.expect)
-

@@ -1,4 +1,4 @@
-"""How requests go out: connections, redirects, proxies, certificates, and a key that is seen nowhere."""
+"""How requests go out: connections, redirects, and a key that is seen nowhere."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ import json
 import logging
 import math
 import socket
-import subprocess
-import sys
 import threading
 import traceback
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -90,95 +87,6 @@ def test_a_redirect_on_the_same_server_is_followed_once(own_hub: Hub, status: in
         response.wait_quietly(30)
         assert isinstance(response.error, ProviderError) and response.error.kind == "protocol"
         assert len(server.requests) == 2
-
-
-@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
-def test_this_machine_is_asked_without_a_proxy(own_hub: Hub, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """A proxy of the environment stands between others and us, not between this machine and itself."""
-    with serve(Reply(b"", 502)) as proxy:
-        monkeypatch.setenv(name, proxy.url)
-        assert text_of(own_hub, ANSWER) == "kelp"
-        assert not proxy.requests
-
-
-def test_other_machines_are_asked_through_the_proxy(clean_kernel: Kernel) -> None:
-    """HTTP_PROXY holds for a provider elsewhere."""
-    with serve(ANSWER) as proxy:
-        said_ = clean_kernel.run("http://models.example.com/v1", HTTP_PROXY=proxy.url, NO_PROXY="")
-        assert said_ == "kelp"
-        assert proxy.requests[0].headers["host"] == "models.example.com"
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """Files of a certificate of its own authority for 127.0.0.1, and of its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    made = subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
-         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
-        capture_output=True, check=False,
-    )  # fmt: skip
-    if made.returncode:
-        pytest.skip("openssl makes no certificate here")
-    return str(folder / "cert.pem"), str(folder / "key.pem")
-
-
-def test_a_certificate_nobody_knows_is_refused(own_hub: Hub, certificate: tuple[str, str]) -> None:
-    """Without the company's certificate nothing is sent, and the message says where it goes."""
-    with serve(ANSWER, tls=certificate) as server:
-        response = start(own_hub, server)
-        response.wait_quietly(30)
-        assert isinstance(response.error, ProviderError) and response.error.kind == "connection"
-        assert "--ca FILE" in str(response.error) and not response.error.retryable and not server.requests
-
-
-def test_a_private_authority_is_trusted_where_it_is_named(own_hub: Hub, certificate: tuple[str, str]) -> None:
-    """A provider's `ca` holds for that provider."""
-    with serve(ANSWER, tls=certificate) as server:
-        add(own_hub, f"{server.url}/v1", ca=certificate[0])
-        assert own_hub.chat("hi", model="corp/m").text() == "kelp"
-
-
-def test_a_file_that_is_no_certificate_is_told(own_hub: Hub, tmp_path: Path) -> None:
-    """The message names the file."""
-    wrong = tmp_path / "ca.pem"
-    wrong.write_text("no certificate")
-    with serve(ANSWER) as server:
-        add(own_hub, f"{server.url}/v1", ca=str(wrong))
-        with pytest.raises(ProviderError, match=r"ca\.pem"):
-            own_hub.chat("hi", model="corp/m").text()
-
-
-def test_the_environments_certificates_are_trusted(clean_kernel: Kernel, certificate: tuple[str, str]) -> None:
-    """SSL_CERT_FILE holds for every provider."""
-    with serve(ANSWER, tls=certificate) as server:
-        assert clean_kernel.run(f"{server.url}/v1", SSL_CERT_FILE=certificate[0]) == "kelp"
-
-
-class Kernel:
-    """A Python of its own, for what is read from the environment once."""
-
-    def __init__(self, home: Path) -> None:
-        """home: of modelhub's files."""
-        self._home = home
-
-    def run(self, base_url: str, **environment: str) -> str:
-        """What a provider at this address answers."""
-        import os
-
-        code = (
-            "import modelhub; hub = modelhub.hub();"
-            f"hub.providers.add('corp', base_url={base_url!r}, key={KEY!r}, allow_http=True);"
-            "print(hub.chat('hi', model='corp/m').text(), end='')"
-        )
-        env = {**os.environ, "MODELHUB_HOME": str(self._home), **environment}
-        return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
-
-
-@pytest.fixture
-def clean_kernel(tmp_path: Path) -> Kernel:
-    """A Python of its own."""
-    return Kernel(tmp_path / "other-home")
 
 
 FAILURES = {

@@ -76,6 +76,15 @@ def test_a_call_nobody_answered_is_not_sent_back(own_hub: Hub, server: Server, r
     assert response.notes == ["not answered, so not sent back: the call of tide"]
 
 
+@pytest.mark.usefixtures("server")
+def test_open_calls_of_one_tool_are_counted(own_hub: Hub, replies: list[bytes]) -> None:
+    """Two open calls of one tool are said once, with their number."""
+    replies += [reply("tool_calls", tool_calls=[TIDE, {**TIDE, "id": "c9"}]), reply(content="fine")]
+    own_hub.chat("hi", model="corp/a", conversation="c").text()
+    response = own_hub.chat("never mind", model="corp/a", conversation="c")
+    assert response.text() == "fine" and response.notes == ["not answered, so not sent back: 2 calls of tide"]
+
+
 def test_a_call_that_is_answered_goes_back(own_hub: Hub, server: Server, replies: list[bytes]) -> None:
     """A call with a result behind it is sent as it came; another one beside it that has none is not."""
     replies += [reply("tool_calls", tool_calls=[TIDE, WIND]), reply(content="6 m")]

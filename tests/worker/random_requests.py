@@ -122,5 +122,7 @@ def requests(draw: st.DrawFn) -> tuple[dict[str, Any], set[str], str]:
     if "max_tokens" not in fields and "max_completion_tokens" not in fields:
         fields["max_tokens"] = draw(LIMIT)
     fields["prompt"] = draw(st.lists(MESSAGE, min_size=1, max_size=3))
+    if fields.get("continue_final_message"):
+        fields["prompt"].append({"role": "assistant", "content": "word"})
     rejected = {name for name in fields if name in REJECTED and fields[name] not in RULES[name].except_values}
     return fields, rejected, draw(st.sampled_from(["never"] * 12 + ["at once", "soon"]))

@@ -67,6 +67,10 @@ class AnthropicReader:
             found += self._close(index)
         return [*found, *self._read("message_delta", {"delta": body}), *self._read("message_stop", {})]
 
+    def rest(self) -> list[Event]:
+        """See `Reader.rest`."""
+        return self._told.rest()
+
     def end(self) -> Ended:
         """See `Reader.end`."""
         if not self._done and self._native is None:

@@ -92,6 +92,10 @@ class CohereReader:
             found += self._call(index, call)
         return [*found, *self._cited(message.get("citations")), *self._end(body)]
 
+    def rest(self) -> list[Event]:
+        """See `Reader.rest`."""
+        return self._told.rest()
+
     def end(self) -> Ended:
         """See `Reader.end`."""
         if not self._done:

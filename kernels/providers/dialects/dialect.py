@@ -73,6 +73,9 @@ class Reader(Protocol):
     def whole(self, body: Any) -> list[Event]:
         """Read a reply that came as one JSON value."""
 
+    def rest(self) -> list[Event]:
+        """What was held back, as half a character or half a tag, and what is counted: asked where a reply broke off."""
+
     def end(self) -> Ended:
         """The reply is over: nothing more will come. Raises StreamTruncated where its end was not seen."""
 

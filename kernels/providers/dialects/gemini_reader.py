@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from modelhub.errors import ProviderError
 from modelhub.kernels.protocol.events import Called, Ended, Event, Kept, Pictured, Warned
 from modelhub.kernels.protocol.request import ChatRequest
 from modelhub.kernels.providers.dialects.logprobs import entry
@@ -13,7 +14,6 @@ from modelhub.kernels.providers.dialects.wire_reply import (
     DONE,
     Told,
     broken_off,
-    failed,
     object_in,
     part_of,
     rows_in,
@@ -21,6 +21,7 @@ from modelhub.kernels.providers.dialects.wire_reply import (
     tally,
     text_in,
 )
+from modelhub.kernels.providers.failures import failure_in
 from modelhub.kernels.providers.rules import Target
 from modelhub.kernels.providers.stream.server_event import ServerEvent
 
@@ -72,11 +73,14 @@ class GeminiReader:
         self._usage: dict[str, Any] = {}
         self._feedback: dict[str, Any] = {}
         self._beyond = False
+        self._failed: ProviderError | None = None  # to be raised when what came beside it is told
         self._whole = False  # whether it came as one JSON value, or somebody said that it is done
 
     def event(self, event: ServerEvent) -> list[Event]:
         """See `Reader.event`."""
-        body = object_in(event, self._provider)
+        if self._failed is not None:
+            raise self._failed
+        body = object_in(event, self._provider, beside="candidates")
         if body is not None:
             return self._read(body)
         self._whole = self._whole or event.data.strip() == DONE
@@ -86,15 +90,23 @@ class GeminiReader:
         """See `Reader.whole`."""
         found: list[Event] = []
         for part in body if isinstance(body, list) else [body]:
-            failed(part, self._provider)
+            if (error := failure_in(part, self._provider)) is not None and not part.get("candidates"):
+                self._failed = error
+                break
             if not isinstance(part, dict) or not part.keys() & {"candidates", "promptFeedback", "usageMetadata"}:
                 raise strange("a reply that is no answer of Gemini's", self._provider, json.dumps(body))
             found += self._read(part)
         self._whole = True
         return found + self._told.rest()
 
+    def rest(self) -> list[Event]:
+        """See `Reader.rest`."""
+        return self._told.rest()
+
     def end(self) -> Ended:
         """See `Reader.end`."""
+        if self._failed is not None:
+            raise self._failed
         blocked = text_in(self._feedback.get("blockReason"))
         here = self._candidates
         open_ends = any(c.native is None for c in here.values()) or not (here or blocked)
@@ -129,6 +141,7 @@ class GeminiReader:
                 self._beyond = True
                 continue
             found += self._candidate(index, row)
+        self._failed = failure_in(body, self._provider) if "error" in body else None
         return found
 
     def _candidate(self, index: int, row: dict[str, Any]) -> list[Event]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from modelhub.errors import ProviderError
 from modelhub.kernels.protocol.events import Called, Ended, Event, Pictured
 from modelhub.kernels.protocol.request import ChatRequest
 from modelhub.kernels.providers.dialects.logprobs import entries_of
@@ -20,6 +21,7 @@ from modelhub.kernels.providers.dialects.wire_reply import (
     tally,
     text_in,
 )
+from modelhub.kernels.providers.failures import failure_in
 from modelhub.kernels.providers.rules import Target
 from modelhub.kernels.providers.stream.server_event import ServerEvent
 
@@ -41,21 +43,31 @@ class OllamaReader:
         self._last: dict[str, Any] = {}
         self._native: str | None = None
         self._done = False
+        self._failed: ProviderError | None = None  # to be raised when what came beside it is told
 
     def event(self, event: ServerEvent) -> list[Event]:
         """See `Reader.event`."""
-        body = object_in(event, self._provider)
+        if self._failed is not None:
+            raise self._failed
+        body = object_in(event, self._provider, beside="message")
         return [] if body is None else self._read(body)
 
     def whole(self, body: Any) -> list[Event]:
         """See `Reader.whole`."""
-        failed(body, self._provider)
+        if not isinstance(body, dict) or not isinstance(body.get("message"), dict):
+            failed(body, self._provider)
         if not isinstance(body, dict) or not body.keys() & {"message", "done"}:
             raise strange("a reply that is no answer of Ollama's", self._provider, json.dumps(body))
         return self._read(body)
 
+    def rest(self) -> list[Event]:
+        """See `Reader.rest`."""
+        return self._told.rest()
+
     def end(self) -> Ended:
         """See `Reader.end`."""
+        if self._failed is not None:
+            raise self._failed
         if not self._done:
             raise broken_off(self._provider)
         usage = tally(counted(self._last.get("prompt_eval_count")), counted(self._last.get("eval_count")))
@@ -67,6 +79,7 @@ class OllamaReader:
         return Ended((finish,), (self._entries,), usage, {"ollama": times} if times else {}, (native,))
 
     def _read(self, body: dict[str, Any]) -> list[Event]:
+        self._failed = failure_in(body, self._provider) if "error" in body else None
         found = self._told.first(model=body.get("model"))
         message = part_of(body, "message")
         found += self._told.thought(0, message.get("thinking"))

@@ -64,12 +64,21 @@ class OpenAIReader:
 
     def whole(self, body: Any) -> list[Event]:
         """See `Reader.whole`."""
-        wire_reply.failed(body, self._provider)
+        self._failed = failure_in(body, self._provider)
+        if self._failed is not None and not (isinstance(body, dict) and body.get("choices")):
+            raise self._failed
         if not isinstance(body, dict) or "choices" not in body:
             raise wire_reply.strange("something that is no chat completion", self._provider, json.dumps(body)[:65536])
         self._done = True
         found = self._read(body)
         self._rest(found)
+        return found
+
+    def rest(self) -> list[Event]:
+        """See `Reader.rest`."""
+        found: list[Event] = [Started({"usage": self._usage})] if self._usage else []
+        for state in self._states.values():
+            state.rest(found)
         return found
 
     def end(self) -> Ended:

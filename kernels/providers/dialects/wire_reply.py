@@ -74,8 +74,10 @@ class Told:
         return self._halves.setdefault((kind, index), Halves()).whole(text)
 
 
-def object_in(event: ServerEvent, provider: Provider) -> dict[str, Any] | None:
+def object_in(event: ServerEvent, provider: Provider, beside: str = "") -> dict[str, Any] | None:
     """The JSON object of an event; None for an empty one, for `DONE`, and for one that the end cut.
+
+    beside: what an error may stand beside: then it is not raised, and the reader looks for it.
 
     Raises ProviderError for an error in it, and of kind `protocol` where it is no object.
     """
@@ -90,7 +92,8 @@ def object_in(event: ServerEvent, provider: Provider) -> dict[str, Any] | None:
         if event.kind == "error" and (said := failure_in({"error": data}, provider)):
             raise said from None
         raise strange(f"an event that is no JSON: {data[:80]}", provider, data) from None
-    failed(body, provider)
+    if not (beside and isinstance(body, dict) and body.get(beside)):
+        failed(body, provider)
     if event.kind == "error":
         raise failure_in({"error": body}, provider) or strange("an error without words", provider, data)
     if not isinstance(body, dict):

@@ -171,9 +171,13 @@ def loads(text: str | bytes) -> Any:
 
 
 def _values(text: str) -> list[tuple[str, bool]]:
-    """The JSON values that stand in `text` one behind the other, as text; what is none comes last, with False."""
+    """The JSON values that stand in `text` one behind the other, as text; what is none comes last, with False.
+
+    Of a list that was cut they are its items: Gemini's stream, where `alt=sse` got lost.
+    """
     found: list[tuple[str, bool]] = []
-    decoder, at = json.JSONDecoder(strict=False), 0
+    listed = text.startswith("[")
+    decoder, at = json.JSONDecoder(strict=False), int(listed)
     while at < len(text):
         try:
             _, end = decoder.raw_decode(text, at)
@@ -181,6 +185,6 @@ def _values(text: str) -> list[tuple[str, bool]]:
             return [*found, (text[at:], False)]
         found.append((text[at:end], True))
         at = end
-        while at < len(text) and text[at].isspace():
+        while at < len(text) and (text[at].isspace() or (listed and text[at] in ",]")):
             at += 1
     return found

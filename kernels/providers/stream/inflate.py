@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 
 from modelhub.errors import ProviderError
@@ -25,9 +26,12 @@ class Inflate:
         self._most = most
         self._deflate = "deflate" in names
         self._zlib: zlib._Decompress | None = None
+        self._problem: ProviderError | None = None
 
     def feed(self, data: bytes) -> bytes:
-        """What is whole now. Raises ProviderError for what is not what it says it is."""
+        """What is whole now. Raises ProviderError for what is not what it says it is, once what came before is told."""
+        if self._problem is not None:
+            raise self._problem
         if not data:
             return b""
         if self._zlib is None:
@@ -38,6 +42,7 @@ class Inflate:
         size = 0
         try:
             while data:
+                spare = self._zlib.copy()
                 piece = self._zlib.decompress(data, STEP)
                 size += len(piece)
                 if size > self._most:
@@ -47,12 +52,27 @@ class Inflate:
                 if self._zlib.eof and self._zlib.unused_data:  # several members, one behind the other
                     data, self._zlib = self._zlib.unused_data, zlib.decompressobj(47)
         except zlib.error as error:
-            raise ProviderError(f"the answer says it is compressed and is not ({error})", kind="protocol") from None
+            problem = ProviderError(f"the answer says it is compressed and is not ({error})", kind="protocol")
+            found += _up_to(spare, data)
+            if not any(found):
+                raise problem from None
+            self._problem = problem
         return b"".join(found)
 
     def end(self) -> bytes:
-        """What is left."""
+        """What is left. Raises ProviderError as `feed`."""
+        if self._problem is not None:
+            raise self._problem
         try:
             return self._zlib.flush() if self._zlib is not None else b""
         except zlib.error:
             return b""
+
+
+def _up_to(unpacker: zlib._Decompress, data: bytes) -> list[bytes]:
+    """What comes of `data` before the byte that cannot be read."""
+    found: list[bytes] = []
+    with contextlib.suppress(zlib.error):
+        for at in range(len(data)):
+            found.append(unpacker.decompress(data[at : at + 1]))
+    return found
