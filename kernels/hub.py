@@ -220,8 +220,10 @@ class Hub(HubModels):
             prepared.conversation.add(prepared.place, turn)
         if isinstance(error, ProviderError):
             error.bare().partial = response
-            if response.partial().strip() and "--continue" not in str(error):
-                error.args = (f"{str(error).rstrip('.')}; what came is kept, and %chat --continue goes on with it",)
+            if response.partial().strip() and "what came is kept" not in str(error):
+                in_cell = prepared.conversation is not None
+                how = "%chat --continue goes on with it" if in_cell else "the error's .partial has it"
+                error.args = (f"{str(error).rstrip('.')}; what came is kept, and {how}",)
         response.settle(error, interrupted)
         self._used.add(prepared.named.card.name, response)
         writing = asyncio.create_task(record.end(response, response.to_dict(), error))

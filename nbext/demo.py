@@ -18,7 +18,11 @@ def play(path: str) -> int:
 
     cells = json.loads(Path(path).read_text("utf-8"))["cells"]
     # `text` prints the tokens as they come, which a terminal can show.
-    manager, client = start_new_kernel(env={**os.environ, "MODELHUB_STREAM": "text"}, cwd=str(Path(path).parent))
+    manager, client = start_new_kernel(
+        env={**os.environ, "MODELHUB_STREAM": "text"},
+        cwd=str(Path(path).parent),
+        extra_arguments=["--IPKernelApp.log_level=40"],  # errors alone: its hints to who runs servers are not for here
+    )
     failed = 0
     try:
         for cell in cells:

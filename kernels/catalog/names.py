@@ -303,7 +303,7 @@ class Names:
         provided = slash and any(c.provider == provider for c in self.cards)
         near = did_you_mean(rest if provided else wanted, names)
         if provider in self.known.serving() and not rest:
-            near = f" {provider} is a provider: {provider}/ID asks one of its models, which %models list {provider} shows."
+            near = f" {provider} is a provider: {provider}/ID asks its models, which %models list {provider} shows."
         elif slash and not near and (who := nearest(provider, self.known.serving(), 1, ALIKE)):
             near = f" Did you mean '{who[0]}/{rest}'?"
         more = f" and {len(ids) - SHOWN:,} more" if len(ids) > SHOWN else ""

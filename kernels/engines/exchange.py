@@ -140,7 +140,12 @@ class Exchange:
     def _read(self, events: list[ServerEvent], found: list[Event]) -> None:
         reader = self._reader
         for event in events:
-            found += reader.event(event)
+            try:
+                found += reader.event(event)
+            except ProviderError:
+                if not self._over:
+                    raise
+                return  # behind the end there is only junk
             if event.kind in OVER or event.data.strip() == "[DONE]":
                 self._over = True
 

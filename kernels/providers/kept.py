@@ -18,6 +18,7 @@ from modelhub.kernels.providers.dialects import NAMES as DIALECTS
 from modelhub.kernels.providers.header_keys import headers_without_keys
 from modelhub.kernels.providers.names import check_name
 from modelhub.kernels.providers.provider import Provider, origin_of
+from modelhub.kernels.providers.user_rules import trouble_of
 
 Row = dict[str, Any]
 
@@ -80,6 +81,8 @@ def made(name: str, row: Mapping[str, Any], base: Provider | None, source: str) 
         provider = Provider(**{**whole, "name": name, "source": source})
     except ValidationError as error:
         raise _line(error) from None
+    if "fields" in said and (why := trouble_of(provider.fields)):
+        raise BadRequest(f"fields: {why}", param="fields")
     if provider.dialect not in DIALECTS:
         raise BadRequest(f"there is no dialect {short(provider.dialect)}; there are {', '.join(DIALECTS)}")
     if not provider.base_url and base is None:
@@ -169,8 +172,8 @@ def tidied(row: Mapping[str, Any], base: Provider | None) -> Row:
     """A row as it may be typed, with lists where lists are, and `models` as ids taken for a list. Raises BadRequest."""
     row = dict(row)
     for field in ("key_env", "hide", "capabilities", "url_env"):
-        if field in row:
-            row[field] = [row[field]] if isinstance(row[field], str) else list(row[field])
+        if field in row and isinstance(row[field], str):
+            row[field] = [row[field]]
     if "ca" in row:
         row["ca"] = checked_file(row["ca"])
     if isinstance(row.get("models"), list | tuple | str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -81,6 +82,11 @@ class Provider(BaseModel):
     allow_http: bool = False
     source: str = "packaged"
     enabled: bool = True
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """What differs from a provider of which nothing is said: a screen holds that."""
+        defaults = {name: field.default for name, field in type(self).model_fields.items()}
+        return [(name, value) for name, value in super().__repr_args__() if name is None or value != defaults.get(name)]
 
     @property
     def record(self) -> str:

@@ -40,6 +40,9 @@ class Providers:
         self._adding = threading.local()
         self.keys.on_change.append(self._key_changed)
 
+    def __repr__(self) -> str:
+        return f"<Providers: {', '.join(self.all())}>"
+
     # -- who there is --------------------------------------------------------------------------------------------------
 
     def all(self, wait: bool = False) -> dict[str, Provider]:

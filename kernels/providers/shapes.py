@@ -21,7 +21,8 @@ _NESTS = ("error", "errors", "err", "fault", "exception")
 _TEXTS = ("message", "Message", "msg", "error_message", "errorMessage", "detail", "error_description", "faultstring",
           "status_msg", "description", "localizedMessage", "title")  # fmt: skip
 _CODES = ("code", "error_code", "errorCode", "errorcode", "reason", "type", "error_type", "__type", "status")
-_STATUSES = ("status", "code", "statusCode", "status_code", "http_status", "httpStatus", "error_code", "http_code")
+_STATUSES = ("status", "code", "statusCode", "status_code", "http_status", "httpStatus", "error_code", "http_code",
+             "http_status_code")  # fmt: skip
 _PARAMS = ("param", "parameter", "field")
 _IDS = ("request_id", "requestId", "requestID")
 _WORD = re.compile(r"[A-Za-z][\w./-]{1,80}")

@@ -78,7 +78,12 @@ def _trouble(row: Any) -> str:
         kind = Mapping if name in {"fields", "settings"} else str
         if name in row and not isinstance(row[name], kind):
             return f"{name} is {short(row[name])}"
-    for names, changes in row.get("fields", {}).items():
+    return trouble_of(row.get("fields", {}))
+
+
+def trouble_of(fields_: Mapping[str, Any]) -> str:
+    """What is wrong with what is said of fields, by their names, in a few words; "" where nothing is."""
+    for names, changes in fields_.items():
         for name in names.split("|"):
             if name not in LOCAL:
                 return f"there is no field {short(name)}.{did_you_mean(name, LOCAL)}"

@@ -89,7 +89,7 @@ def _test(provider: str) -> str:
     found = providers.keys.find(provider)
     with_it = f"with the key {found.name} ({found.secret.masked})" if found.secret else "without a key"
     said = providers.test(provider)
-    then = f"; type {said.command}" if said.command else ""
+    then = f"; type {said.command}" if said.command and said.command not in said.why else ""
     return Line(f"{provider} {with_it}: {said.why}{then}")
 
 

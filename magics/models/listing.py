@@ -77,7 +77,7 @@ def listing(rest: str = "") -> Table:
     if not rows:
         asked = [query, f"from {place}" if place else "", f"in state {wanted}" if wanted != "all" else ""]
         notes.append(
-            _none(the_hub, place) or f"no model fits {', '.join(filter(None, asked))}; type %models to see all"
+            _none(the_hub, place or query) or f"no model fits {', '.join(filter(None, asked))}; type %models to see all"
         )
     elif (of := place or query) in the_hub.providers.all() and not values.get("all"):
         notes += _of_list(the_hub, of)
@@ -97,7 +97,7 @@ def _few(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _is_listed(row: dict[str, Any]) -> bool:
     """Whether a row is of a provider's list."""
-    return row["state"] == "remote" and row["provider"] == row["from"]
+    return bool(row["state"] == "remote" and row["provider"] == row["from"])
 
 
 def shortened(text: str | None) -> str:

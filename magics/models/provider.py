@@ -263,7 +263,7 @@ def _first_look(providers: Providers, one: Provider) -> str:
     error = coming.result().error
     if error is not None:
         return _trouble(providers, one, error)
-    names = [f"{one.name}/{row.id}" for row in providers.models(one.name)[:SHOWN]]
+    names = [f"{one.name}/{row.id}" for row in providers.models(one.name, all=False)[:SHOWN]]
     if not names:
         return f"it lists no models for chats; one is asked by its id: %%chat -m {one.name}/ID"
     count = coming.result().count

@@ -189,6 +189,15 @@ def test_near_names_are_few(hub: Hub, lists: Listed) -> None:
         hub.catalog.resolve("opneai/gpt-x")
 
 
+@pytest.mark.usefixtures("corp")
+@pytest.mark.parametrize("asked", ["corp", "corp/", "openai"])
+def test_a_provider_is_no_model(hub: Hub, asked: str) -> None:
+    """Its name alone asks none of its models: the error says how one is asked, and what lists them."""
+    who = asked.strip("/")
+    with pytest.raises(ModelNotFound, match=f"{who} is a provider: {who}/ID asks .* %models list {who} shows"):
+        hub.chat("hi", model=asked)
+
+
 def test_disabled_and_removed(hub: Hub, lists: Listed) -> None:
     """A provider that is disabled shows no models; one that is removed has none."""
     lists("corp", "small")

@@ -162,6 +162,10 @@ def test_trying_one(server: Server) -> None:
     """One that answers says so in a line; else the cell fails with what mends it."""
     run(f"provider add corp --base-url {server.url}")
     assert repr(run("provider test corp")).startswith("corp answers: it lists 3 models, in ")
+    assert repr(run("list openai")) == (
+        "openai has no models to show: needs key: none was found; made at https://platform.openai.com/api-keys; "
+        "type %models keys set openai"
+    )
     with pytest.raises(ProviderError, match="%models keys set openai") as wrong:
         run("provider test openai")
     assert wrong.value.kind == "auth"

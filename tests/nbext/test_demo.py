@@ -32,6 +32,7 @@ def test_it_prints_answers_and_expected_errors(tmp_path: Path, home: Path) -> No
     )
     played = _play(notebook, home)
     assert played.returncode == 0, played.stderr
+    assert played.stderr == ""
     assert "France" in played.stdout
     assert "(tiny-chat · " in played.stdout
     assert "BadRequest: %%chat has no flag --nonsense." in played.stdout

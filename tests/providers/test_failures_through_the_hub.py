@@ -164,6 +164,7 @@ def test_an_error_in_the_stream_keeps_what_came(ask: Any) -> None:
     with pytest.raises(ProviderError) as caught:
         response.text()
     assert caught.value.kind == "overloaded" and caught.value.partial is response
+    assert str(caught.value).endswith("; what came is kept, and the error's .partial has it")  # it is no conversation's
     assert (response.partial(), len(asked.server.requests), caught.value.request_id) == ("kelp ", 1, "r2")
 
 

@@ -169,3 +169,63 @@ def test_what_was_counted_before_a_cut_can_be_read(own_hub: Hub) -> None:
     nothing, _ = ask(own_hub, Reply(b"", rst_after_bytes=0))
     with pytest.raises(ProviderError, match="closed"):
         nothing.usage()
+
+
+@pytest.mark.parametrize("dialect", STREAMS)
+def test_a_huge_error_behind_text_stays_short(own_hub: Hub, dialect: str) -> None:
+    """40: the message has at most 2,000 characters, with what it says of the partial answer; 64 KiB of bytes stay."""
+    stream, off = STREAMS[dialect], {"type": "error", "error": {"message": "m" * 300_000, "code": 500}}
+    end = talk.ndjson(off) if dialect == "ollama" else event(off)
+    blank = stream.index(b"\n", stream.index(b'"text": "k' if b'"text": "k' in stream else b'"content": "k'))
+    with serve(Reply(stream[: blank + 1] + b"\n" + end)) as server:
+        add(own_hub, server.url, dialect)
+        response = own_hub.chat("hi", model="corp/m")
+        response.wait_quietly(30)
+    error: Any = response.error
+    assert error.kind == "server" and response.partial().startswith("k")
+    assert len(str(error)) <= 2000 and "what came is kept" in str(error) and 0 < len(error.raw) <= 1 << 16
+
+
+def test_the_status_in_an_event_of_hugging_face_counts(own_hub: Hub) -> None:
+    """5: TGI says the status of an error in its stream as `http_status_code`."""
+    off = {"error": {"message": "Input validation error", "http_status_code": 422}}
+    _, error = ask(own_hub, event(chunk("kelp ")) + event(off))
+    assert error is not None and (error.kind, error.status, error.retryable) == ("bad_request", 422, False)
+
+
+def test_content_that_is_text_alone_is_text() -> None:
+    """33: a gateway before Cohere may send the content as text instead of blocks."""
+    body = {"finish_reason": "COMPLETE", "message": {"role": "assistant", "content": "kelp"}}
+    assert talk.answered("cohere", json.dumps(body).encode(), JSON).text() == "kelp"
+    piece = {"type": "content-delta", "delta": {"message": {"content": "kelp"}}}
+    assert talk.answered("cohere", talk.sse(piece, {"type": "message-end"})).text() == "kelp"
+
+
+@pytest.mark.parametrize("junk", [b"data: bye\n\n", b"[]\n\n", event(OFF)], ids=["words", "list", "error"])
+def test_nothing_behind_the_end_undoes_the_answer(own_hub: Hub, junk: bytes) -> None:
+    """3: what stands behind `[DONE]` makes no error of an answer that is whole, in whatever pieces it comes."""
+    stream = said("kelp")
+    for reply in (Reply(stream + junk), Reply(stream + junk, split_at=[len(stream)], delay_s=0.02)):
+        response, error = ask(own_hub, reply)
+        assert (error, response.partial(), response.finish_reason) == (None, "kelp", "stop")
+
+
+@pytest.mark.parametrize("kind", [{}, [], None, 4])
+def test_a_part_of_an_odd_type_with_text_is_text(kind: Any) -> None:
+    """33: whatever its type says, a part that has text is text, and no type makes a TypeError."""
+    stream = event(chunk(finish="stop", content=[{"type": kind, "text": "kelp"}]))
+    assert talk.answered("openai", stream).text() == "kelp"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "body"),
+    [
+        ("anthropic", {"content": [{"type": "server_tool_use", "input": {"x": float("nan"), "y": "\ud83d"}}]}),
+        ("gemini", {"candidates": [{"content": {"parts": [{"thoughtSignature": "s", "x": float("inf")}]}}]}),
+    ],
+)
+def test_what_goes_back_can_be_said_in_json(dialect: str, body: Any) -> None:
+    """36: blocks that go back with the message hold nothing that JSON, or UTF-8, cannot say."""
+    made = talk.answered(dialect, json.dumps(body).encode(), JSON).json()
+    assert made["choices"][0]["message"]["reasoning_details"]
+    json.dumps(made, allow_nan=False, ensure_ascii=False).encode()

@@ -14,7 +14,6 @@ from modelhub.kernels.hub import Hub
 from modelhub.kernels.providers.providers import Providers
 from tests.kernel import Kernel
 from tests.plugins.packages import install, on_path
-from tests.providers.talk import call
 
 KEY = "canary-0123456789-abcdef"
 
@@ -28,6 +27,15 @@ def providers() -> Providers:
 def kept(home: Path) -> Any:
     """What is written down."""
     return json.loads((home / "providers.json").read_text("utf-8"))
+
+
+def test_they_are_shown_in_a_line(providers: Providers) -> None:
+    """In a cell the providers are their names, and one is what was said of it, without what holds for all."""
+    corp = providers.add("corp", base_url="https://example.com", idle=9)
+    assert repr(providers).startswith("<Providers: corp, openai, ") and providers.get("corp") == corp
+    assert repr(corp) == (
+        "Provider(name='corp', like='openai', base_url='https://example.com/v1', idle=9.0, source='yours')"
+    )
 
 
 @pytest.mark.parametrize(
@@ -359,26 +367,3 @@ def test_a_missing_key_is_an_error_with_what_to_type(hub: Hub) -> None:
     with pytest.raises(ProviderError, match="%models keys set corp") as wrong:
         hub.chat("hi", model="corp/x").text()
     assert wrong.value.kind == "auth"
-
-
-def test_settings_go_over_those_it_has(providers: Providers) -> None:
-    """One setting changes one: what the record says stays, as does what was said before; None leaves one out."""
-    made = providers.add("mine", base_url="https://example.com", dialect="openrouter", settings={"tries": 1})
-    assert made.settings == {"prices": "token", "tries": 1}
-    assert providers.edit("mine", settings={"line_mib": 3}).settings == {"prices": "token", "tries": 1, "line_mib": 3}
-    assert providers.edit("mine", settings={"prices": None, "tries": None}).settings == {"line_mib": 3}
-    assert Providers().get("mine").settings == {"line_mib": 3}
-    assert providers.edit("mine", settings=None).settings == {"prices": "token"}
-    assert providers.edit("openrouter", settings={"tries": 1}).settings == {"prices": "token", "tries": 1}
-
-
-def test_the_environment_says_azures_version(providers: Providers, monkeypatch: pytest.MonkeyPatch) -> None:
-    """OPENAI_API_VERSION holds for azure, as in OpenAI's SDK; what its user says comes first, for an instance alone."""
-    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://r.openai.azure.com")
-    assert "deployments" not in call("azure", model="dep").url
-    monkeypatch.setenv("OPENAI_API_VERSION", "2024-10-21")
-    assert call("azure", model="dep").url.endswith("/openai/deployments/dep/chat/completions?api-version=2024-10-21")
-    assert providers.edit("azure", settings={"api_version": ""}).settings == {"api_version": ""}
-    assert call("azure", model="dep").url == "https://r.openai.azure.com/openai/v1/chat/completions"
-    eu = providers.add("eu", base_url="https://eu.openai.azure.com", dialect="azure")
-    assert "api_version" not in eu.settings and "api_version" not in providers.get("openai").settings

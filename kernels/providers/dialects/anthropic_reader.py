@@ -8,7 +8,7 @@ from typing import Any
 
 from modelhub.kernels.protocol.events import Called, Ended, Event, Kept, Warned
 from modelhub.kernels.protocol.request import ChatRequest
-from modelhub.kernels.providers.dialects.halves import mended
+from modelhub.kernels.providers.dialects.halves import mended, sayable
 from modelhub.kernels.providers.dialects.usage import counted
 from modelhub.kernels.providers.dialects.wire_reply import (
     DONE,
@@ -160,7 +160,7 @@ class AnthropicReader:
                 block["input"] = json.loads(piece)
             except ValueError:
                 return []  # cut in the middle: it could not go back
-        kept, self._between = (*self._between, block), []
+        kept, self._between = (*self._between, sayable(block)), []
         return [Kept(0, kept)]
 
     def _stop(self, delta: dict[str, Any]) -> list[Event]:

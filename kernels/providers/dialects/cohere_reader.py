@@ -60,7 +60,7 @@ class CohereReader:
             case "message-start":
                 found += self._planned(message.get("tool_plan"))
             case "content-start" | "content-delta":
-                found += self._content(index, part_of(message, "content"), _entries(body.get("logprobs")))
+                found += self._content(index, _block(message.get("content")), _entries(body.get("logprobs")))
             case "content-end":
                 found += self._close(index)
             case "tool-plan-delta":
@@ -81,7 +81,8 @@ class CohereReader:
         message = body["message"]
         found = [*self._told.first(id=body.get("id")), *self._planned(message.get("tool_plan"))]
         entries = tuple(e for row in rows_in(body.get("logprobs")) for e in _entries(row))
-        for index, block in enumerate(rows_in(message.get("content"))):
+        said = message.get("content")
+        for index, block in enumerate(rows_in(said if isinstance(said, list) else [_block(said)])):
             text = block.get("type") == "text"
             found += self._content(index, block, entries if text else ())
             found += self._close(index)
@@ -151,6 +152,11 @@ class CohereReader:
         found = [event for index in list(self._thought) for event in self._close(index)]
         why = body.get("error")
         return [*found, *self._told.rest(), *([Warned(why)] if isinstance(why, str) and why else [])]
+
+
+def _block(said: Any) -> dict[str, Any]:
+    """A block of content; some gateways send its text alone."""
+    return said if isinstance(said, dict) else {"type": "text", "text": said} if isinstance(said, str) else {}
 
 
 def _entries(said: Any) -> tuple[dict[str, Any], ...]:

@@ -8,6 +8,7 @@ from typing import Any
 from modelhub.errors import ProviderError
 from modelhub.kernels.protocol.events import Called, Ended, Event, Kept, Pictured, Warned
 from modelhub.kernels.protocol.request import ChatRequest
+from modelhub.kernels.providers.dialects.halves import sayable
 from modelhub.kernels.providers.dialects.logprobs import entry
 from modelhub.kernels.providers.dialects.usage import counted
 from modelhub.kernels.providers.dialects.wire_reply import (
@@ -175,7 +176,7 @@ class GeminiReader:
             return self._medium(index, candidate, part, mime, text_in(data.get("data"))), entries
         found: list[Event] = []
         if part.keys() & {"thoughtSignature", "executableCode", "codeExecutionResult"}:
-            found.append(Kept(index, (part,)))
+            found.append(Kept(index, (sayable(part),)))
         if part.get("thought") is True:
             return [*self._told.thought(index, part.get("text")), *found], entries
         text = self._told.text(index, part.get("text"), entries) if part.get("text") else []

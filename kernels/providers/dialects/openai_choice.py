@@ -146,7 +146,7 @@ class ChoiceReader:
                 part = {"type": "text", "text": part}
             if not isinstance(part, dict):
                 continue
-            kind = part.get("type")
+            kind = str(part.get("type"))
             if kind in {"thinking", "reasoning"}:
                 self._think(thought_of(part), found)
             elif kind == "refusal":
@@ -157,7 +157,7 @@ class ChoiceReader:
                 if part["text"]:
                     self._tell(part["text"], (), found)
             else:
-                self._left_out(str(kind), found)
+                self._left_out(kind, found)
 
     def _beside(self, delta: dict[str, Any], found: list[Event]) -> None:
         """What stands in a delta beside its content. The same thought under two names is told once."""

@@ -32,7 +32,10 @@ class ToolCall:
 
 
 def tools_of(request: ChatRequest) -> tuple[list[Tool], list[dict[str, Any]]]:
-    """The functions of a request, and the tools of a provider's own, as they are. Raises BadRequest."""
+    """The functions of a request that may be called, and the tools of a provider's own, as they are.
+
+    Raises BadRequest.
+    """
     functions, own = [], []
     for number, row in enumerate(request.tools or ()):
         kind, function = row.get("type"), row.get("function")
@@ -50,7 +53,19 @@ def tools_of(request: ChatRequest) -> tuple[list[Tool], list[dict[str, Any]]]:
             raise BadRequest(f"tools.{number}: custom tools are OpenAI's own; use a function", param="tools")
         else:
             own.append(dict(row))
+    match request.tool_choice:
+        case {"type": "allowed_tools", "allowed_tools": {"tools": [*rows]}}:  # no other wire has a choice of several
+            allowed = [_name_of(row) for row in rows]
+            if strange := [name for name in allowed if name not in {tool.name for tool in functions}]:
+                raise BadRequest(f"tool_choice: there is no tool {short(strange[0])}", param="tool_choice")
+            functions = [tool for tool in functions if tool.name in allowed]
     return functions, own
+
+
+def _name_of(row: Any) -> Any:
+    """The name in a row of `allowed_tools`, which may be `{"function": {"name"}}` or `{"name"}`."""
+    inner = row.get("function", row) if isinstance(row, dict) else row
+    return inner.get("name") if isinstance(inner, dict) else inner
 
 
 def choice_of(request: ChatRequest) -> tuple[str, str]:
@@ -65,6 +80,8 @@ def choice_of(request: ChatRequest) -> tuple[str, str]:
             if request.tools and name not in {t.name for t in tools_of(request)[0]}:
                 raise BadRequest(f"tool_choice: there is no tool {short(name)}", param="tool_choice")
             return "function", name
+        case {"type": "allowed_tools", "allowed_tools": {"mode": ("auto" | "required") as mode, "tools": [*_]}}:
+            return str(mode), ""
     raise BadRequest(
         "tool_choice is 'none', 'auto', 'required' or {'type': 'function', 'function': {'name': ...}} here; "
         f"got {short(choice)}",
