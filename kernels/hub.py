@@ -14,11 +14,13 @@ from modelhub.kernels import background
 from modelhub.kernels.asking import Prompt, messages_of, one_key, request_for, system_for
 from modelhub.kernels.catalog.named import Named
 from modelhub.kernels.continuing import continuation
+from modelhub.kernels.engines.remote import RemoteEngine
 from modelhub.kernels.hub_models import HubModels
 from modelhub.kernels.perplexity import Perplexity, Scoring, check
 from modelhub.kernels.protocol.events import Progress, Started, Warned
 from modelhub.kernels.protocol.messages import without_open_calls
 from modelhub.kernels.protocol.request import ChatRequest, Message
+from modelhub.kernels.providers.dialects.dialect import Call
 from modelhub.kernels.response import Response
 from modelhub.kernels.secret import Secret
 from modelhub.kernels.store.conversations import Conversation, Conversations, Place, Turn
@@ -159,6 +161,11 @@ class Hub(HubModels):
             (*warnings, *going.warnings, *asking.warnings), notes, asking.settings, (response, going.text),
             key=one_key(key, named.card),
         )  # fmt: skip
+
+    def call(self, prepared: Prepared) -> Call | None:
+        """What `run` would send over HTTP, without the key; None for a model on this machine. Raises BadRequest."""
+        engine = self._engine(prepared.named)
+        return engine.call(prepared.request) if isinstance(engine, RemoteEngine) else None
 
     def run(self, prepared: Prepared) -> Response:
         """Run a prepared request; the response fills as the answer comes."""

@@ -180,12 +180,15 @@ def _after(shell: Any, asked: Ask, response: Response) -> None:
 
 
 def _dry_run(asked: Ask) -> None:
+    """Show the request, and what it becomes for a provider."""
     from IPython.display import display
 
+    from modelhub.kernels.hub import hub
     from modelhub.nbext.markdown import preformatted
 
-    request = asked.prepared.request.to_dict()
-    text = json.dumps(request, indent=2, ensure_ascii=False)
+    text = json.dumps(asked.prepared.request.to_dict(), indent=2, ensure_ascii=False)
+    if (call := hub().call(asked.prepared)) is not None:
+        text += f"\n\n{call.method} {call.url}\n{json.dumps(call.body, indent=2, ensure_ascii=False)}"
     display({"text/plain": text, "text/html": preformatted(text)}, raw=True)
 
 

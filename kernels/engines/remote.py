@@ -69,10 +69,15 @@ class RemoteEngine:
                 for event in events:
                     yield event
 
+    def call(self, request: ChatRequest) -> Call:
+        """What is sent for a request, without the key. Raises BadRequest for what its dialect cannot say."""
+        target = self._providers.target(self.card.provider, self.card.id)
+        return renaming.renamed(dialect(target.provider.dialect).build(request, target), target)
+
     async def pieces(self, request: ChatRequest) -> AsyncGenerator[Sequence[Event]]:
         """As `chat`, with what came together told together: with hundreds of answers at once that is cheaper."""
         target = self._providers.target(self.card.provider, self.card.id)
-        call = renaming.renamed(dialect(target.provider.dialect).build(request, target), target)
+        call = self.call(request)
         renamed: Call | None = None
         trying = Trying(lambda: self._send(call, request, target), target.provider)
         try:

@@ -88,6 +88,16 @@ def test_thoughts_are_shown_until_the_answer_comes(ask: Callable[..., Ran]) -> N
     assert "thought for 2 words" in output["text/html"] and output[MIME]["choices"][0]["reasoning"] == "weigh <b>it</b>"
 
 
+def test_a_dry_run_shows_what_the_provider_would_be_sent(ask: Callable[..., Ran]) -> None:
+    """`--dry-run` shows our request and the exact HTTP request it becomes, without a key; nothing is sent."""
+    ran = ask(Reply(status=500), line="%%chat --dry-run -t 0.5")
+    ours, _, sent = ran.text.partition("\n\nPOST ")
+    address, _, body = sent.partition("\n")
+    assert json.loads(ours)["model"] == "corp/m"
+    assert address.endswith("/v1/chat/completions")
+    assert json.loads(body)["model"] == "m" and json.loads(body)["temperature"] == 0.5
+
+
 def test_a_wait_is_counted_down(ask: Callable[..., Ran]) -> None:
     """While a provider asks to wait, the quiet line says why and how long; then the answer comes."""
     busy = Reply(b'{"error": {"message": "slow down"}}', 429, {"retry-after-ms": "1200"})
