@@ -18,7 +18,7 @@ from modelhub.kernels.protocol.request import ChatRequest, Extension
 from modelhub.kernels.providers import records
 from modelhub.kernels.providers.dialects import NAMES as DIALECTS
 from modelhub.kernels.providers.dialects import dialect
-from modelhub.kernels.providers.retrying import NEVER
+from modelhub.kernels.providers.failures.retrying import NEVER
 from modelhub.kernels.providers.rules import FieldRule
 from modelhub.magics.models import VERBS
 from modelhub.magics.models.loading import LOAD

@@ -16,7 +16,7 @@ from modelhub.kernels.catalog.states import State
 from modelhub.kernels.protocol import honesty
 from modelhub.kernels.protocol.merging import NEEDS, Layer, Merged, merge, without
 from modelhub.kernels.protocol.request import ChatRequest, Message, short
-from modelhub.kernels.providers.key_auth import usable
+from modelhub.kernels.providers.keys.key_auth import usable
 from modelhub.kernels.providers.providers import Providers
 from modelhub.kernels.secret import Secret
 

@@ -28,7 +28,7 @@ from modelhub.kernels.catalog.importers import Imported
 from modelhub.kernels.catalog.states import State
 from modelhub.kernels.document_providers import settled
 from modelhub.kernels.protocol.request import short
-from modelhub.kernels.providers.key_store import KeyStore
+from modelhub.kernels.providers.keys.key_store import KeyStore
 from modelhub.kernels.providers.provider import Provider
 from modelhub.kernels.providers.providers import Providers
 

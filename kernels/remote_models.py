@@ -10,8 +10,8 @@ from modelhub.errors import did_you_mean
 from modelhub.kernels.catalog.card import ModelCard
 from modelhub.kernels.catalog.states import State
 from modelhub.kernels.providers.dialects.dialect import Listed
-from modelhub.kernels.providers.list_file import KeptList
-from modelhub.kernels.providers.lists import shown
+from modelhub.kernels.providers.lists.list_file import KeptList
+from modelhub.kernels.providers.lists.lists import shown
 from modelhub.kernels.providers.provider import Provider
 from modelhub.kernels.providers.providers import Providers
 

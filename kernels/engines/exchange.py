@@ -13,8 +13,8 @@ from modelhub.kernels import transport
 from modelhub.kernels.protocol.events import Ended, Event, Started, Warned
 from modelhub.kernels.protocol.raw import Raw
 from modelhub.kernels.providers.dialects.dialect import Call, Reader
-from modelhub.kernels.providers.failures import failure, kept_raw, request_id_in
-from modelhub.kernels.providers.key_auth import KeyAuth
+from modelhub.kernels.providers.failures.failures import failure, kept_raw, request_id_in
+from modelhub.kernels.providers.keys.key_auth import KeyAuth
 from modelhub.kernels.providers.outgoing import outgoing
 from modelhub.kernels.providers.rules import Target
 from modelhub.kernels.providers.stream.decoder import Decoder, body_decoder

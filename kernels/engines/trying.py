@@ -14,8 +14,8 @@ from typing import Any
 from modelhub.errors import ProviderError
 from modelhub.kernels.engines.exchange import Exchange
 from modelhub.kernels.protocol.events import Progress
+from modelhub.kernels.providers.failures.retrying import LOADING, POLICY, Policy, again
 from modelhub.kernels.providers.provider import Provider
-from modelhub.kernels.providers.retrying import LOADING, POLICY, Policy, again
 
 WORDS = {"rate_limit": "is busy", "overloaded": "is busy", "connection": "cannot be reached", "timeout": "is late"}
 

@@ -15,7 +15,7 @@ from modelhub.kernels.protocol.request import short
 from modelhub.kernels.providers import records
 from modelhub.kernels.providers.addresses import address, check_http, is_near
 from modelhub.kernels.providers.dialects import NAMES as DIALECTS
-from modelhub.kernels.providers.header_keys import headers_without_keys
+from modelhub.kernels.providers.keys.header_keys import headers_without_keys
 from modelhub.kernels.providers.names import check_name
 from modelhub.kernels.providers.provider import Provider, origin_of
 from modelhub.kernels.providers.user_rules import trouble_of

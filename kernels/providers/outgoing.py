@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from modelhub.kernels.providers.dialects.dialect import Call
-from modelhub.kernels.providers.key_auth import KeyAuth
+from modelhub.kernels.providers.keys.key_auth import KeyAuth
 from modelhub.kernels.providers.provider import Provider, origin_of
 
 if TYPE_CHECKING:

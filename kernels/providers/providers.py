@@ -13,15 +13,15 @@ from modelhub.kernels import background, plugins, settings
 from modelhub.kernels.json_file import JsonFile
 from modelhub.kernels.protocol.request import ChatRequest, short
 from modelhub.kernels.providers import checking, kept, records, user_rules
-from modelhub.kernels.providers.availability import Availability, availability
 from modelhub.kernels.providers.dialects import dialect as dialect_of
-from modelhub.kernels.providers.header_keys import headers_without_keys
-from modelhub.kernels.providers.keys import Keys
-from modelhub.kernels.providers.lists import Lists, ModelList, Refreshed, shown
+from modelhub.kernels.providers.keys.header_keys import headers_without_keys
+from modelhub.kernels.providers.keys.keys import Keys
+from modelhub.kernels.providers.lists.availability import Availability, availability
+from modelhub.kernels.providers.lists.lists import Lists, ModelList, Refreshed, shown
+from modelhub.kernels.providers.lists.tested import Tested, tested
 from modelhub.kernels.providers.names import check_name, unknown
 from modelhub.kernels.providers.provider import Provider
 from modelhub.kernels.providers.rules import Target, target_of
-from modelhub.kernels.providers.tested import Tested, tested
 
 SCHEMA = 1  # of providers.json
 

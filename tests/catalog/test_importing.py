@@ -15,7 +15,7 @@ import pytest
 from modelhub.errors import BadRequest, ImportFailed, ModelFileError, StateConflict, StoreFailed
 from modelhub.kernels.catalog.catalog import Catalog
 from modelhub.kernels.hub import Hub
-from modelhub.kernels.providers.key_store import KeyStore
+from modelhub.kernels.providers.keys.key_store import KeyStore
 
 DOCUMENTS = Path(__file__).parent / "documents"
 CANARY = "canary0123456789ABCDEF"

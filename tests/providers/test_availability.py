@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from modelhub.kernels.providers.availability import availability
-from modelhub.kernels.providers.list_file import KeptList
+from modelhub.kernels.providers.lists.availability import availability
+from modelhub.kernels.providers.lists.list_file import KeptList
 from modelhub.kernels.providers.providers import Providers
 from tests.providers.replay import Reply, Request, serve
 

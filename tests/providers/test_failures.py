@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelhub.errors import BadRequest, ContextTooLong, HubError, ProviderError, RequestRefused
-from modelhub.kernels.providers.failures import broken, failure, failure_in
+from modelhub.kernels.providers.failures.failures import broken, failure, failure_in
 from modelhub.kernels.providers.provider import Provider
 from tests.protocol.openai_schema import validate_error
 from tests.providers.cases import Case, cases

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from modelhub.kernels.providers.failures import broken, failure_in
+from modelhub.kernels.providers.failures.failures import broken, failure_in
 from modelhub.kernels.providers.provider import Provider
 
 CORP = Provider(name="corp", title="Corp", base_url="https://corp.example/v1")

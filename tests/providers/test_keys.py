@@ -10,8 +10,8 @@ import pytest
 
 from modelhub.errors import BadRequest, ProviderError
 from modelhub.kernels.providers import records
-from modelhub.kernels.providers.key_auth import Found
-from modelhub.kernels.providers.keys import Keys
+from modelhub.kernels.providers.keys.key_auth import Found
+from modelhub.kernels.providers.keys.keys import Keys
 from modelhub.kernels.providers.providers import Providers
 
 ONE, TWO, THREE = "sk-canary-one-0123456789", "sk-canary-two-0123456789", "sk-canary-three-0123456789"

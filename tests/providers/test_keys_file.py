@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from modelhub.errors import BadRequest, HubError, StoreFailed
-from modelhub.kernels.providers.key_store import KeyStore
+from modelhub.kernels.providers.keys.key_store import KeyStore
 
 CANARY = "sk-canary-0123456789"
 

@@ -15,7 +15,7 @@ import keyring.backends.fail
 import pytest
 
 from modelhub.errors import ProviderError, StoreFailed
-from modelhub.kernels.providers.keys import Keys
+from modelhub.kernels.providers.keys.keys import Keys
 from modelhub.kernels.providers.providers import Providers
 
 ONE, TWO = "sk-canary-one-0123456789", "sk-canary-two-0123456789"

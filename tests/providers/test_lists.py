@@ -15,7 +15,7 @@ import pytest
 
 from modelhub.errors import ProviderError
 from modelhub.kernels import settings
-from modelhub.kernels.providers.list_file import path_of
+from modelhub.kernels.providers.lists.list_file import path_of
 from modelhub.kernels.providers.providers import Providers
 from tests.providers.replay import Reply, Request, Server, serve
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelhub.errors import EngineFailed, ProviderError
-from modelhub.kernels.providers.failures import failure
+from modelhub.kernels.providers.failures.failures import failure
+from modelhub.kernels.providers.failures.retrying import POLICY, again
 from modelhub.kernels.providers.provider import Provider
-from modelhub.kernels.providers.retrying import POLICY, again
 
 CORP = Provider(name="corp", base_url="https://corp.example/v1")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from modelhub.kernels.providers.waits import retry_after, shown
+from modelhub.kernels.providers.failures.waits import retry_after, shown
 
 NOW = "Fri, 20 Nov 2026 19:59:00 GMT"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from modelhub.kernels.hub import Hub
-from modelhub.kernels.providers.keys import Keys
+from modelhub.kernels.providers.keys.keys import Keys
 from tests.providers.replay import Reply, serve
 
 PLAIN, OTHER, THIRD = (

@@ -22,7 +22,7 @@ from modelhub.kernels.providers.dialects.wire_reply import (
     tally,
     text_in,
 )
-from modelhub.kernels.providers.failures import failure_in
+from modelhub.kernels.providers.failures.failures import failure_in
 from modelhub.kernels.providers.rules import Target
 from modelhub.kernels.providers.stream.server_event import ServerEvent
 

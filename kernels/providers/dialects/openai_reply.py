@@ -13,7 +13,7 @@ from modelhub.kernels.providers.dialects import wire_reply
 from modelhub.kernels.providers.dialects.halves import sayable
 from modelhub.kernels.providers.dialects.openai_choice import ChoiceReader
 from modelhub.kernels.providers.dialects.usage import usage_in
-from modelhub.kernels.providers.failures import failure_in
+from modelhub.kernels.providers.failures.failures import failure_in
 from modelhub.kernels.providers.rules import Target
 from modelhub.kernels.providers.stream.parsed import parsed
 from modelhub.kernels.providers.stream.server_event import ServerEvent

@@ -7,10 +7,10 @@ from typing import Any
 from modelhub.errors import ProviderError, StreamTruncated
 from modelhub.kernels.protocol.events import Delta, Event, Reasoned, Started, Warned
 from modelhub.kernels.protocol.request import ChatRequest
-from modelhub.kernels.providers import failures
 from modelhub.kernels.providers.dialects.halves import Halves
 from modelhub.kernels.providers.dialects.wire_content import hints
-from modelhub.kernels.providers.failures import failure_in
+from modelhub.kernels.providers.failures import failures
+from modelhub.kernels.providers.failures.failures import failure_in
 from modelhub.kernels.providers.provider import Provider
 from modelhub.kernels.providers.stream.parsed import parsed
 from modelhub.kernels.providers.stream.server_event import ServerEvent

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from modelhub.errors import StoreFailed
-from modelhub.kernels.providers.key_store import DEFAULT
+from modelhub.kernels.providers.keys.key_store import DEFAULT
 from modelhub.kernels.secret import Secret
 
 SERVICE = "modelhub"

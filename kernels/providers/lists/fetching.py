@@ -10,12 +10,12 @@ from typing import Any
 from modelhub.errors import ProviderError
 from modelhub.kernels.providers.dialects import dialect
 from modelhub.kernels.providers.dialects.dialect import Call, Listed, Page
-from modelhub.kernels.providers.failures import failure, failure_in
-from modelhub.kernels.providers.keys import Keys
+from modelhub.kernels.providers.failures.failures import failure, failure_in
+from modelhub.kernels.providers.failures.scrubbing import capped, masked, plain
+from modelhub.kernels.providers.keys.keys import Keys
+from modelhub.kernels.providers.lists.safe_ids import trouble
 from modelhub.kernels.providers.outgoing import outgoing
 from modelhub.kernels.providers.provider import Provider
-from modelhub.kernels.providers.safe_ids import trouble
-from modelhub.kernels.providers.scrubbing import capped, masked, plain
 from modelhub.kernels.providers.stream.parsed import parsed
 
 PAGES = 100  # at most; the longest list known has three at 1,000 a page

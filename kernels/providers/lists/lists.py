@@ -14,9 +14,9 @@ from typing import IO
 
 from modelhub.errors import BadRequest, HubError, ProviderError
 from modelhub.kernels.providers.dialects.dialect import Listed
-from modelhub.kernels.providers.fetching import fetch_list
-from modelhub.kernels.providers.keys import Keys
-from modelhub.kernels.providers.list_file import MOST_GONE, KeptList, ListFiles, path_of
+from modelhub.kernels.providers.keys.keys import Keys
+from modelhub.kernels.providers.lists.fetching import fetch_list
+from modelhub.kernels.providers.lists.list_file import MOST_GONE, KeptList, ListFiles, path_of
 from modelhub.kernels.providers.provider import Provider
 
 LOCKED = 90.0  # seconds another kernel that reads the same list is waited for

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from modelhub.kernels.protocol.honesty import LOCAL
-from modelhub.kernels.providers.shapes import Said
+from modelhub.kernels.providers.failures.shapes import Said
 
 # Fields by their names here and elsewhere: only these are recognised where they stand in a text without quotes.
 _FIELDS = frozenset(name.removeprefix("x_modelhub.") for name in LOCAL) | {

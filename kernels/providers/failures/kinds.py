@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from modelhub.kernels.providers.params import unsupported
-from modelhub.kernels.providers.shapes import Said
+from modelhub.kernels.providers.failures.params import unsupported
+from modelhub.kernels.providers.failures.shapes import Said
 
 # Words for programs, in small letters with underscores. OpenAI's, Azure's, Anthropic's, Google's (google.rpc.Code and
 # ErrorInfo.reason), Groq's, Mistral's, Together's, xAI's, vLLM's, llama.cpp's, TGI's; November 2026.

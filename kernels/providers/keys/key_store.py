@@ -18,7 +18,7 @@ from typing import Any
 
 from modelhub.errors import BadRequest, StoreFailed
 from modelhub.kernels import settings
-from modelhub.kernels.providers.key_origins import same_origin
+from modelhub.kernels.providers.keys.key_origins import same_origin
 from modelhub.kernels.secret import Secret
 
 DEFAULT = "default"  # the name of a key that was given none

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from modelhub.errors import did_you_mean
+from modelhub.kernels.providers.failures.waits import shown
 from modelhub.kernels.providers.provider import Provider
-from modelhub.kernels.providers.waits import shown
 
 
 def advice(

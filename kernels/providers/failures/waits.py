@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from modelhub.kernels.providers.shapes import DURATION, Said, said, seconds
+from modelhub.kernels.providers.failures.shapes import DURATION, Said, said, seconds
 
 MOST = 31 * 86400.0  # seconds; more is no wait but a mistake, as a date in the place of a duration
 _RESETS = re.compile(r"((?:x-|anthropic-)?ratelimit)-(?:(reset)(-[\w-]+)?|([\w-]+)-reset)")

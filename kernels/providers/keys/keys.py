@@ -16,7 +16,7 @@ from typing import Any
 
 from modelhub.errors import BadRequest, ProviderError, did_you_mean
 from modelhub.kernels.providers import records
-from modelhub.kernels.providers.key_auth import (
+from modelhub.kernels.providers.keys.key_auth import (
     ARGUMENT,
     ENVIRONMENT,
     FILE,
@@ -28,9 +28,9 @@ from modelhub.kernels.providers.key_auth import (
     is_plain,
     usable,
 )
-from modelhub.kernels.providers.key_origins import is_at, same_origin, shown, variables
-from modelhub.kernels.providers.key_store import DEFAULT, KeyStore
-from modelhub.kernels.providers.keyring_store import KeyringStore
+from modelhub.kernels.providers.keys.key_origins import is_at, same_origin, shown, variables
+from modelhub.kernels.providers.keys.key_store import DEFAULT, KeyStore
+from modelhub.kernels.providers.keys.keyring_store import KeyringStore
 from modelhub.kernels.providers.provider import Provider
 from modelhub.kernels.redaction import scrub, texts_in
 from modelhub.kernels.secret import SHORTEST, Secret, met

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from modelhub.errors import BadRequest
 from modelhub.kernels.providers.addresses import is_loopback
-from modelhub.kernels.providers.key_store import DEFAULT, LONGEST
+from modelhub.kernels.providers.keys.key_store import DEFAULT, LONGEST
 from modelhub.kernels.redaction import is_placeholder
 from modelhub.kernels.secret import Secret
 

@@ -9,14 +9,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from modelhub.errors import PromptTooLong, ProviderError, RequestRefused
-from modelhub.kernels.providers.advice import advice
-from modelhub.kernels.providers.kinds import is_loading, is_passing, kind_of, trusted
-from modelhub.kernels.providers.params import param_of
+from modelhub.kernels.providers.failures.advice import advice
+from modelhub.kernels.providers.failures.kinds import is_loading, is_passing, kind_of, trusted
+from modelhub.kernels.providers.failures.params import param_of
+from modelhub.kernels.providers.failures.retrying import LOADING
+from modelhub.kernels.providers.failures.scrubbing import capped, masked, plain
+from modelhub.kernels.providers.failures.shapes import Said, decoded, said, said_in
+from modelhub.kernels.providers.failures.waits import retry_after
 from modelhub.kernels.providers.provider import Provider
-from modelhub.kernels.providers.retrying import LOADING
-from modelhub.kernels.providers.scrubbing import capped, masked, plain
-from modelhub.kernels.providers.shapes import Said, decoded, said, said_in
-from modelhub.kernels.providers.waits import retry_after
 
 LONGEST = 1900  # characters of a message; with what the hub says of a partial answer they stay below 2,000
 MOST_RAW = 1 << 16  # bytes of a body that are kept

@@ -6,12 +6,12 @@ import time
 from dataclasses import dataclass
 
 from modelhub.errors import HubError, ProviderError
-from modelhub.kernels.providers.availability import availability
 from modelhub.kernels.providers.dialects.dialect import Call
-from modelhub.kernels.providers.failures import failure
-from modelhub.kernels.providers.fetching import send
-from modelhub.kernels.providers.keys import Keys
-from modelhub.kernels.providers.lists import Lists
+from modelhub.kernels.providers.failures.failures import failure
+from modelhub.kernels.providers.keys.keys import Keys
+from modelhub.kernels.providers.lists.availability import availability
+from modelhub.kernels.providers.lists.fetching import send
+from modelhub.kernels.providers.lists.lists import Lists
 from modelhub.kernels.providers.provider import Provider
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from modelhub.kernels.providers.addresses import is_near
-from modelhub.kernels.providers.list_file import KeptList
+from modelhub.kernels.providers.lists.list_file import KeptList
 from modelhub.kernels.providers.provider import Provider
 
 READY, NEEDS_KEY, UNREACHABLE, ERROR = "ready", "needs key", "unreachable", "error"

@@ -1,0 +1,1 @@
+"""Keys: where they come from, where they are kept, whom they are given to."""
