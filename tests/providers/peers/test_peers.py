@@ -74,10 +74,9 @@ def test_llama_cpps_own_parameters_are_heard(asked: Hub) -> None:
     assert asked.chat("Tell me a story.", model="peer/tiny-chat", **penalised).text() == ours
 
 
-def test_several_answers(asked: Hub, peer: Peer) -> None:
+@pytest.mark.parametrize("peer", ["xllamacpp"], indirect=True)  # llama_cpp.server answers once, whatever is asked
+def test_several_answers(asked: Hub) -> None:
     """Where a server gives several answers at once they are told apart by their numbers."""
-    if peer.name != "xllamacpp":
-        pytest.skip("llama_cpp.server answers once, whatever is asked")
     response = asked.chat(QUESTION, model="peer/tiny-chat", n=2, **GREEDY)
     first = asked.chat(QUESTION, **GREEDY).text()
     assert [response.text(0), response.text(1)] == [first, first]
