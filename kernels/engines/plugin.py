@@ -9,11 +9,11 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import Any
 
-from modelhub.errors import BadRequest, HubError, PluginFailed
+from modelhub.errors import HubError, PluginFailed
 from modelhub.kernels import plugins
 from modelhub.kernels.catalog.card import ModelCard
+from modelhub.kernels.engines.elsewhere import Elsewhere
 from modelhub.kernels.protocol.events import Delta, Ended, Event, Progress, Reasoned, Started, Warned
-from modelhub.kernels.protocol.load_params import LoadParams
 from modelhub.kernels.protocol.model import Finish, Model, Reasoning, Usage, options_in
 from modelhub.kernels.protocol.request import ChatRequest, short
 
@@ -21,41 +21,15 @@ FINISH = ("stop", "length", "content_filter", "tool_calls", "function_call")  # 
 AHEAD = 64  # items a plugin may be ahead of who reads them
 
 
-class PluginEngine:
+class PluginEngine(Elsewhere):
     """Runs requests for one model of a plugin. Nothing is loaded: the model runs elsewhere, or sees to itself."""
 
     kind = "plugin"
-    state = "remote"
-    pid = None
-    part = 1.0
 
     def __init__(self, card: ModelCard, model: Model | None = None) -> None:
         """An engine for `card`. model: default, the one that plugins offer under the card's name."""
-        self.card = card
-        self.params = LoadParams()
+        super().__init__(card)
         self._model = model
-
-    @property
-    def loaded(self) -> dict[str, Any]:
-        """Nothing: a plugin's model is not loaded."""
-        return {}
-
-    @property
-    def log(self) -> list[str]:
-        """Nothing: it has no worker."""
-        return []
-
-    async def load(self, params: LoadParams | None = None, reload: bool = False) -> AsyncGenerator[Event]:
-        """Do nothing. Raises BadRequest for load parameters, which it has none of."""
-        if params is not None and params != self.params:
-            raise BadRequest(f"{self.card.id} runs in the plugin {self._whose()}: there is nothing to load, so leave "
-                             "the load parameters out")  # fmt: skip
-        if False:
-            yield Progress("")
-
-    async def unload(self, force: bool = False) -> bool:
-        """Do nothing: modelhub holds no memory for it."""
-        return False
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[Event]:
         """Run one request; see `Engine.chat`. Raises PluginFailed for what the plugin raises or yields wrongly."""
@@ -98,15 +72,8 @@ class PluginEngine:
             raise self._failed(f"execute yielded the finish reason {short(finish)}; there are {', '.join(FINISH)}")
         yield Ended((finish,), (0,), usage)
 
-    async def score(self, text: str, window: int | None, stride: int | None, top: int) -> AsyncGenerator[Event]:
-        """Raise BadRequest: plugins give no log probabilities."""
-        raise BadRequest(f"{self.card.id} runs in the plugin {self._whose()}, which gives no log probabilities of a "
-                         "text; ask a local model: %models lists them", param="model")  # fmt: skip
-        yield Progress("")
-
-    async def status(self) -> dict[str, Any]:
-        """Nothing."""
-        return {}
+    def _where(self) -> str:
+        return f"{self.card.id} runs in the plugin {self._whose()}"
 
     def _whose(self) -> str:
         return self.card.source.removeprefix("plugin ")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any
 
-from modelhub.errors import BadRequest, ProviderError
+from modelhub.errors import ProviderError
 from modelhub.kernels.catalog.card import ModelCard
 from modelhub.kernels.engines import renaming
+from modelhub.kernels.engines.elsewhere import Elsewhere
 from modelhub.kernels.engines.exchange import Exchange
 from modelhub.kernels.engines.trying import Trying
-from modelhub.kernels.protocol.events import Event, Progress, Started, Warned
-from modelhub.kernels.protocol.load_params import LoadParams
+from modelhub.kernels.protocol.events import Event, Started, Warned
 from modelhub.kernels.protocol.request import ChatRequest
 from modelhub.kernels.providers.dialects import dialect
 from modelhub.kernels.providers.dialects.dialect import Call
@@ -22,42 +21,16 @@ from modelhub.kernels.providers.rules import Target
 from modelhub.kernels.secret import Secret
 
 
-class RemoteEngine:
+class RemoteEngine(Elsewhere):
     """Runs requests for one model of a provider. Nothing is loaded here."""
 
     kind = "http"
-    state = "remote"
-    pid = None
-    part = 1.0
 
     def __init__(self, card: ModelCard, providers: Providers, key: Secret | None = None) -> None:
         """An engine for `card`. key: for this engine's requests alone, in place of the one that is kept."""
-        self._key = key
-        self.card = card
-        self.params = LoadParams()
+        super().__init__(card)
         self._providers = providers
-
-    @property
-    def loaded(self) -> dict[str, Any]:
-        """Nothing: it is loaded elsewhere."""
-        return {}
-
-    @property
-    def log(self) -> list[str]:
-        """Nothing: it has no worker."""
-        return []
-
-    async def load(self, params: LoadParams | None = None, reload: bool = False) -> AsyncGenerator[Event]:
-        """Do nothing. Raises BadRequest for load parameters, which it has none of."""
-        if params is not None and params != self.params:
-            raise BadRequest(f"{self.card.name} is served by {self.card.provider}: there is nothing to load, so leave "
-                             "the load parameters out")  # fmt: skip
-        if False:
-            yield Progress("")
-
-    async def unload(self, force: bool = False) -> bool:
-        """Do nothing: modelhub holds no memory for it."""
-        return False
+        self._key = key
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[Event]:
         """Run one request; see `Engine.chat`. Raises ProviderError.
@@ -122,12 +95,5 @@ class RemoteEngine:
     def _listed(self, provider: Provider) -> list[str]:
         return [row.id for row in self._providers.lists.kept(provider).rows]
 
-    async def score(self, text: str, window: int | None, stride: int | None, top: int) -> AsyncGenerator[Event]:
-        """Raise BadRequest: no provider reads a text for its log probabilities."""
-        raise BadRequest(f"{self.card.name} is served by {self.card.provider}, which gives no log probabilities of a "
-                         "text; ask a local model: %models lists them", param="model")  # fmt: skip
-        yield Progress("")
-
-    async def status(self) -> dict[str, Any]:
-        """Nothing."""
-        return {}
+    def _where(self) -> str:
+        return f"{self.card.name} is served by {self.card.provider}"
